@@ -1,0 +1,49 @@
+"""One row of the ledger, and the kinds there are."""
+
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from eucentric.core.base import Model
+
+Kind = Literal[
+    "opened",      # the ledger itself was created
+    "requested",   # a person's sentence
+    "planned",     # what a planner proposed
+    "previewed",   # time, dose, path, what will be asked
+    "asked",       # a gate card was shown, or parked
+    "decided",     # the outcome at a gate
+    "called",      # a tool call began
+    "intended",    # an act on the instrument is about to be sent
+    "returned",    # the act's result and read-back
+    "failed",      # the act was refused before sending, or ended without effect
+    "in_doubt",    # the act may or may not have happened
+    "resolved",    # a person said what became of an act in doubt
+    "concluded",   # a tool call ended
+    "found",       # a finding
+    "excluded",    # a target or frame that was not used, and why
+    "judged",      # continue, skip, ask or stop, by numbers
+    "reported",    # a report was written
+    "stopped",     # a person or a watchdog stopped the run
+    "finished",    # the run's outcome
+    "resumed",     # a run was taken up again
+    "changed",     # limits, policy or operators changed
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class Event(Model):
+    """A row as it is stored."""
+
+    seq: int = Field(ge=1)
+    ts: str
+    """UTC, ISO 8601 with milliseconds."""
+    run_id: str
+    kind: Kind
+    actor: str
+    action_id: str | None = None
+    tool: str | None = None
+    summary: str
+    body: dict[str, Any] = Field(default_factory=dict)
+    prev: str
+    hash: str

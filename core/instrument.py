@@ -1,0 +1,122 @@
+"""What a microscope is asked and what it says, in the units a microscopist uses (images: row, col; y down)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.units import Unit
+
+Purpose = Literal["image", "survey", "tracking", "focus"]
+
+
+class Reading(Model):
+    """One stage axis: three positions, never mixed up."""
+
+    commanded: float
+    """Where it was last told to go, in the unit of the field name."""
+    reported: float
+    """What the controller reads back."""
+    measured: float | None = None
+    """Known only from a measurement, such as an image registration."""
+
+
+class MicroscopeState(Model):
+    """A snapshot of the instrument."""
+
+    instrument: str
+    """Who it is: vendor, model and serial, or SIMULATED and the world's name."""
+    simulated: bool
+    stage: dict[str, Reading]
+    """By field: x_um, y_um, z_um, alpha_deg, beta_deg."""
+    optics: dict[str, float]
+    """By field: defocus_nm, beam_shift_x_nm, beam_shift_y_nm, probe_current_pa, fov_nm, convergence_mrad,
+    voltage_kv."""
+    blanked: bool
+    held: str | None = None
+    """Why the beam is held blanked (a stop, a watchdog), or nothing. Only a person's approval releases it."""
+    holder: str = "unknown"
+    loading: str = "unknown"
+    """Identity of the specimen loading; an exchange changes it and voids approvals."""
+    epoch: int = 0
+    """Counts changes made outside this program (hands on the knobs, mode change)."""
+    time_s: float = 0.0
+    """The instrument's own clock [s]."""
+    commands: int = 0
+    """The driver's own count of state-changing commands."""
+
+
+class StageMove(Model):
+    """An absolute stage target; axes left out stay where they are."""
+
+    x_um: Annotated[float, Unit("um")] | None = None
+    y_um: Annotated[float, Unit("um")] | None = None
+    z_um: Annotated[float, Unit("um")] | None = None
+    alpha_deg: Annotated[float, Unit("deg")] | None = None
+    beta_deg: Annotated[float, Unit("deg")] | None = None
+
+
+class OpticsChange(Model):
+    """Optics settings to change; those left out stay."""
+
+    defocus_nm: Annotated[float, Unit("nm")] | None = None
+    beam_shift_x_nm: Annotated[float, Unit("nm")] | None = None
+    beam_shift_y_nm: Annotated[float, Unit("nm")] | None = None
+    probe_current_pa: Annotated[float, Unit("pA"), Field(gt=0)] | None = None
+    fov_nm: Annotated[float, Unit("nm"), Field(gt=0)] | None = None
+
+
+class Scan(Model):
+    """One scanned frame on one or more detectors at once."""
+
+    detectors: tuple[str, ...] = Field(default=("haadf",), min_length=1, max_length=4)
+    width_px: int = Field(512, ge=16, le=8192, strict=True)
+    height_px: int = Field(512, ge=16, le=8192, strict=True)
+    fov_nm: Annotated[float, Unit("nm"), Field(gt=0, le=1e6)]
+    """Width of the field [nm]; pixels are square."""
+    dwell_us: Annotated[float, Unit("us"), Field(gt=0, le=1e5)]
+    purpose: Purpose = "image"
+
+    @property
+    def pixel_nm(self) -> float:
+        """Edge of a pixel [nm]."""
+        return self.fov_nm / self.width_px
+
+
+class Frame(Model):
+    """One recorded image. Pixels are a blob; they are read when needed."""
+
+    id: str
+    sha256: str
+    """Of the stored array file."""
+    detector: str
+    shape: tuple[int, int]
+    """(rows, columns)."""
+    dtype: str
+    """[counts], unless `counts_per_electron` is None: then arbitrary units."""
+    pixel_pm: float | None = None
+    """Edge of a square pixel [pm]; None if nobody knows."""
+    dwell_us: float | None = None
+    probe_current_pa: float | None = None
+    voltage_kv: float | None = None
+    convergence_mrad: float | None = None
+    defocus_nm: float | None = None
+    counts_per_electron: float | None = None
+    """Detector calibration: digital counts for one detected electron, after offset."""
+    offset_counts: float = 0.0
+    x_um: float | None = None
+    """Centre of the field in the stage frame: reported stage position plus beam shift [µm]."""
+    y_um: float | None = None
+    dose_e_per_a2: float | None = None
+    """Charged for this frame: upper bound at any atom [e/Å²]."""
+    mean_dose_e_per_a2: float | None = None
+    time_s: float | None = None
+    """Instrument clock at the start of the scan [s]."""
+    duration_s: float | None = None
+    purpose: str = "image"
+    simulated: bool = False
+    instrument: str = ""
+    parents: tuple[str, ...] = ()
+    """Frames it was computed from (a drift-corrected sum)."""
+    path: str | None = None
+    """For a frame read from a file of the user."""

@@ -1,0 +1,98 @@
+"""Where Eucentric keeps what outlives a run, and the one spelling of an address. Standard library only."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from eucentric.core.errors import BadInput
+from eucentric.core.text import visible
+
+URI_EXAMPLES = "twin://mxene?seed=7 · twin:worlds/mine.toml?seed=7 · py:package.module:factory?key=value"
+
+
+class InstrumentUri(NamedTuple):
+    """An instrument's address, taken apart."""
+
+    scheme: str
+    path: str
+    """World name, absolute path of a world file, ``module:factory``, or what the scheme says."""
+    query: dict[str, str]
+    slashes: bool
+    """True for ``scheme://path``."""
+
+    def __str__(self) -> str:
+        query = urlencode(sorted(self.query.items()), safe="/:,")
+        return f"{self.scheme}:{'//' if self.slashes else ''}{self.path}{'?' + query if query else ''}"
+
+
+def state_dir() -> Path:
+    """This user's state: `$EUCENTRIC_STATE`, else under `$XDG_STATE_HOME`, else ~/.local/state."""
+    own = os.environ.get("EUCENTRIC_STATE")
+    if own:
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_STATE_HOME")
+    home = Path(base) if base and os.path.isabs(base) else Path.home() / ".local" / "state"
+    return home / "eucentric"
+
+
+def hosts_dir() -> Path:
+    """The folder where instrument hosts keep their sockets, info files, holds and logs (not created here)."""
+    return state_dir() / "hosts"
+
+
+def parse_uri(uri: str) -> InstrumentUri:
+    """Take an instrument's address apart.
+
+    A world file's path becomes absolute and the options are kept by name, so `str()` of the result is
+    the canonical spelling: the same instrument is the same host.
+
+    Raises
+    ------
+    BadInput
+        No scheme, no path, an option twice or without a value, or control characters.
+    """
+    text = uri.strip()
+    if text != visible(text):
+        raise _bad(uri, "it has control characters")
+    scheme, colon, rest = text.partition(":")
+    if not colon or not scheme.replace("-", "").replace(".", "").replace("+", "").isalnum():
+        raise _bad(uri, "it does not begin with 'scheme:'")
+    path, _, query = rest.partition("?")
+    slashes = path.startswith("//")
+    path = path[2:].rstrip("/") if slashes else path
+    if not path:
+        raise _bad(uri, "nothing follows the scheme")
+    if not slashes and path.endswith(".toml"):
+        path = str(Path(path).expanduser().resolve())
+    return InstrumentUri(scheme.lower(), path, _options(uri, query), slashes)
+
+
+def canonical_uri(uri: str) -> str:
+    """The one spelling of `uri`; BadInput if it has none."""
+    return str(parse_uri(uri))
+
+
+def host_key(uri: str) -> str:
+    """File stem of the host of `uri`: 16 hex digits of its canonical spelling."""
+    return hashlib.sha256(canonical_uri(uri).encode()).hexdigest()[:16]
+
+
+def _options(uri: str, query: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    except ValueError as error:
+        raise _bad(uri, "its options are not key=value joined by &") from error
+    options = dict(pairs)
+    if len(options) != len(pairs):
+        raise _bad(uri, "an option is given twice")
+    if any(not key or not value for key, value in pairs):
+        raise _bad(uri, "an option has no name or no value")
+    return options
+
+
+def _bad(uri: str, why: str) -> BadInput:
+    return BadInput(
+        f"not an instrument address: '{visible(uri, limit=200)}'", why, f"Examples: {URI_EXAMPLES}"
+    )

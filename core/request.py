@@ -1,0 +1,33 @@
+"""What a person asked, about which specimen."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.units import Unit
+
+
+class SpecimenCard(Model):
+    """What is under the beam. No card, no beam."""
+
+    name: str = Field(min_length=1, max_length=200)
+    material: str = Field(min_length=1, max_length=80)
+    """A phase the knowledge base has (Ti3C2, MoS2, …) or any formula."""
+    form: tuple[Literal["magnetic", "powder", "volatile", "radioactive", "ordinary"], ...] = ("ordinary",)
+    dose_budget_e_per_a2: Annotated[float, Unit("e/angstrom^2"), Field(gt=0)] = 1e5
+    """Most any place may receive [e/Å²]."""
+    holder: str = "unknown"
+    loading: str = "unknown"
+    notes: str = Field("", max_length=2000)
+
+
+class Request(Model):
+    """One sentence of a person, kept as it was said."""
+
+    text: str = Field(min_length=1, max_length=4000)
+    who: str
+    """Login name and where from, such as 'j.doe pts/1'."""
+    instrument: str
+    """The instrument's URI."""
+    planner: str = "grammar"

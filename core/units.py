@@ -1,0 +1,192 @@
+"""Units are parsed by code, once, here.
+
+Three jobs: `Unit` marks an argument of a tool (it accepts a finite number in that unit, or a text
+with a unit that pint can convert, and carries the unit into the JSON schema); `parse` reads a text
+quantity; `STAGE` and `OPTICS` are the one table between the names microscopists use and plain SI.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from eucentric.core.errors import UnitProblem
+
+ELECTRON_C = 1.602176634e-19
+"""Elementary charge [C] (exact, SI 2019)."""
+
+_RESPELL = {
+    "µ": "u", "μ": "u", "Å": "angstrom", "Å": "angstrom", "°": "deg", "²": "**2", "³": "**3", "−": "-", "⁻": "-",
+}  # fmt: skip
+_WORDS = {
+    "micron": "um", "microns": "um", "micrometre": "um", "micrometres": "um", "mue": "um",
+    "nanometre": "nm", "nanometres": "nm", "Angstrom": "angstrom", "Angström": "angstrom",
+    "ångström": "angstrom", "Ångström": "angstrom", "angstroms": "angstrom", "Angstroms": "angstrom",
+    "degrees": "deg", "degree": "deg", "Grad": "deg", "sec": "s", "seconds": "s", "secs": "s",
+    "mins": "min", "minutes": "min", "hours": "hour", "hrs": "hour", "usec": "us", "msec": "ms", "nsec": "ns",
+    "KV": "kV", "kv": "kV", "pa": "pA", "PA": "pA", "na": "nA", "electrons": "electron", "e-": "electron",
+}  # fmt: skip
+_DOSE = re.compile(
+    r"^\s*(?:e|el|e-|electrons?)\s*(?:/|per)?\s*(angstrom|Angstrom|A|nm|pm)\s*(?:\*\*|\^)?\s*(?:2|-2)\s*$"
+)
+_NUMBER = re.compile(r"^\s*([-+]?(?:\d+(?:[ _,]\d{3})*|\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.S)
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    import pint  # 0.3 s of import that light commands must not pay
+
+    registry = pint.UnitRegistry(case_sensitive=True)
+    registry.define("electron = [electron_number]")
+    return registry
+
+
+def _respell(unit: str) -> str:
+    for old, new in _RESPELL.items():
+        unit = unit.replace(old, new)
+    unit = unit.strip()
+    dose = _DOSE.match(unit)
+    if dose:
+        length = {"A": "angstrom", "Angstrom": "angstrom"}.get(dose[1], dose[1])
+        return f"electron/{length}**2"
+    return re.sub(r"[A-Za-zåÅöÖ]+-?", lambda m: _WORDS.get(m[0], m[0]), unit)
+
+
+def convert(value: float, unit: str, target: str) -> float:
+    """`value` in `unit`, expressed in `target` (both any spelling a microscopist uses).
+
+    Raises
+    ------
+    UnitProblem
+        If a unit is unknown, of another kind, or the result is not finite.
+    """
+    try:
+        quantity = _registry().Quantity(value, _respell(unit)).to(_respell(target))
+        number = float(f"{quantity.magnitude:.12g}")  # 0.05 nA is 50 pA, not 50.00000000000001
+    except UnitProblem:
+        raise
+    except Exception as error:  # pint raises many kinds for what is one problem to a user
+        raise UnitProblem(
+            f"cannot read {value:g} {unit!r} in {target}",
+            str(error).split("\n")[0][:120],
+            f"give it in {target}",
+        ) from error
+    if not math.isfinite(number):
+        raise UnitProblem(
+            f"{value!r} {unit} is not a finite number", remedy=f"give a finite number in {target}"
+        )
+    return number
+
+
+def parse(text: str, target: str) -> float:
+    """The number in `target` units that `text` states, such as ``parse("200 Å", "nm") == 20.0``.
+
+    Raises
+    ------
+    UnitProblem
+        If there is no number, no unit, an unknown unit or one of another kind.
+    """
+    match = _NUMBER.match(text)
+    if not match or not match[1]:
+        raise UnitProblem(f"no number in {text!r}", remedy=f"write a number and a unit, such as '5 {target}'")
+    number, unit = match[1].replace(",", "").replace("_", "").replace(" ", ""), match[2]
+    if not unit:
+        raise UnitProblem(f"{text!r} has no unit", f"{target} is expected here", f"write '{number} {target}'")
+    return convert(float(number), unit, target)
+
+
+PLAIN = "1"
+"""The unit of a pure number."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Marker for an argument: ``fov_nm: Annotated[float, Unit("nm"), Field(ge=0.5, le=20000)]``.
+
+    Accepts a finite int or float that is already in the unit, or a text with a convertible unit.
+    Refuses booleans, bare numeric texts, NaN and infinities. The JSON schema gains ``unit``.
+    """
+
+    name: str
+
+    def read(self, value: Any) -> float:
+        """`value` as a finite float in this unit (ValueError with a readable text otherwise)."""
+        if isinstance(value, bool):
+            raise ValueError(f"a number in {self.name} is needed, not {value}")
+        if isinstance(value, str):
+            try:
+                return parse(value, self.name)
+            except UnitProblem as problem:
+                raise ValueError(str(problem)) from problem
+        if not isinstance(value, int | float):
+            raise ValueError(f"a number in {self.name} is needed, not {type(value).__name__}")
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise ValueError(f"the number is too large for {self.name}") from error
+        if not math.isfinite(number):
+            raise ValueError(f"{number} is not a finite number of {self.name}")
+        return number
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "unit": self.name}
+
+
+@dataclass(frozen=True)
+class SI:
+    """How one named field maps to SI: `si` is the driver's name, value * `factor` is SI in `unit`."""
+
+    si: str
+    factor: float
+    unit: str
+
+
+_DEG = math.pi / 180
+STAGE: dict[str, SI] = {
+    "x_um": SI("x", 1e-6, "m"),
+    "y_um": SI("y", 1e-6, "m"),
+    "z_um": SI("z", 1e-6, "m"),
+    "alpha_deg": SI("alpha", _DEG, "rad"),
+    "beta_deg": SI("beta", _DEG, "rad"),
+}
+OPTICS: dict[str, SI] = {
+    "defocus_nm": SI("defocus", 1e-9, "m"),
+    "beam_shift_x_nm": SI("beam_shift_x", 1e-9, "m"),
+    "beam_shift_y_nm": SI("beam_shift_y", 1e-9, "m"),
+    "probe_current_pa": SI("probe_current", 1e-12, "A"),
+    "fov_nm": SI("fov", 1e-9, "m"),
+    "convergence_mrad": SI("convergence", 1e-3, "rad"),
+    "voltage_kv": SI("voltage", 1e3, "V"),
+}
+
+
+def to_si(table: dict[str, SI], named: dict[str, float]) -> dict[str, float]:
+    """Named values such as ``{"x_um": 5.0}`` as SI ``{"x": 5e-6}``."""
+    return {table[key].si: value * table[key].factor for key, value in named.items()}
+
+
+def from_si(table: dict[str, SI], plain: dict[str, float]) -> dict[str, float]:
+    """The inverse of `to_si`; names that the table does not have are left out."""
+    return {key: plain[row.si] / row.factor for key, row in table.items() if row.si in plain}
+
+
+_ECHO = {"um": ("mm", 1e-3), "nm": ("Å", 10.0), "us": ("ms", 1e-3), "pa": ("nA", 1e-3), "pm": ("Å", 0.01)}
+
+
+def echo(field: str, value: float) -> str:
+    """A quantity in two forms for a gate card, such as ``'250 µm = 0.25 mm'``."""
+    stem, _, suffix = field.rpartition("_")
+    shown = {"um": "µm", "us": "µs", "pa": "pA", "deg": "°", "kv": "kV", "a2": "e/Å²"}.get(suffix, suffix)
+    text = f"{value:.6g} {shown}" if stem else f"{value:.6g}"
+    other = _ECHO.get(suffix)
+    return f"{text} = {value * other[1]:.6g} {other[0]}" if other and stem else text
