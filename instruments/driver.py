@@ -1,0 +1,127 @@
+"""What the author of a backend writes: a thin, synchronous driver in plain SI, with no policy."""
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.instruments.capabilities import Capabilities
+
+
+class ScanSpec(Model):
+    """One frame in SI."""
+
+    detectors: tuple[str, ...]
+    rows: int
+    columns: int
+    fov_m: float
+    """Width of the field [m]; pixels are square."""
+    dwell_s: float
+
+    @property
+    def pixel_m(self) -> float:
+        """Edge of a pixel [m]."""
+        return self.fov_m / self.columns
+
+
+class DriverState(Model):
+    """Read-back of everything, in SI."""
+
+    commanded: dict[str, float]
+    """Stage by axis [m, rad]."""
+    reported: dict[str, float]
+    optics: dict[str, float]
+    """defocus [m], beam_shift_x/y [m], probe_current [A], fov [m], convergence [rad], voltage [V]."""
+    blanked: bool
+    beam_on: bool = True
+    """False if the gun has tripped: there is no beam to blank."""
+    holder: str = "unknown"
+    loading: str = "unknown"
+    epoch: int = 0
+    time_s: float = 0.0
+    commands: int = 0
+
+
+class RawFrames(Model):
+    """Metadata of one acquisition; the pixels travel beside it as one array per detector."""
+
+    scan: ScanSpec
+    before: DriverState
+    time_s: float
+    """Instrument clock at the first pixel [s]."""
+    duration_s: float
+    beam_s: float = Field(ge=0)
+    """Time the beam was on the specimen, flyback included [s]."""
+    aborted: bool = False
+    """True if stopped before the last line; the pixels after it are 0."""
+    lines_done: int = 0
+
+
+Pixels = tuple[NDArray[np.float32], ...]
+"""(rows, columns) float32 [counts], one per detector of the scan."""
+
+
+class Driver(Protocol):
+    """A backend. Calls block until the vendor says done.
+
+    `move`, `set_optics`, `acquire` and `wait` are called one at a time. `read`, `set_blank`, `is_blanked` and
+    `stop` may come from another thread meanwhile and must not wait for them: they are the way to a dark beam.
+    What a driver raises outside the error tree becomes `InstrumentFault` (`TimeoutError`: `CommandTimeout`).
+    """
+
+    def capabilities(self) -> Capabilities:
+        """The declaration; constant for the life of the driver."""
+        ...
+
+    def read(self) -> DriverState:
+        """Fresh read-back, also while a command runs."""
+        ...
+
+    def move(self, targets: Mapping[str, float], stop: threading.Event) -> None:
+        """Move the given axes [m, rad] to absolute targets; return when the vendor says done.
+
+        Returns early, wherever the stage then is, if `stop` is set. The guard reads back and judges.
+
+        Raises
+        ------
+        CommandTimeout
+            The vendor did not answer: the position is unknown.
+        """
+        ...
+
+    def set_optics(self, values: Mapping[str, float], stop: threading.Event) -> None:
+        """Set controls [SI]."""
+        ...
+
+    def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
+        """Scan once with the beam as it is; end early if `stop` is set (`aborted` is then true).
+
+        Raises
+        ------
+        BeamLost, CommandTimeout
+        """
+        ...
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Let instrument time pass [s] (a virtual clock jumps)."""
+        ...
+
+    def set_blank(self, on: bool) -> None:
+        """Blank or unblank; idempotent; from any thread."""
+        ...
+
+    def is_blanked(self) -> bool:
+        """True if no beam reaches the specimen."""
+        ...
+
+    def stop(self) -> None:
+        """Stop motion and scanning; from any thread; returns at once."""
+        ...
+
+    def close(self) -> None:
+        """Blank and let go."""
+        ...

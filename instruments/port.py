@@ -1,0 +1,56 @@
+"""The port: what a tool may do with a microscope. In a run it is the executor's, so every act is checked."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.instruments.capabilities import Capabilities
+
+Image = NDArray[np.float32]
+"""(rows, columns) float32 [counts]."""
+
+
+class Microscope(Protocol):
+    """Named units in, frozen models out."""
+
+    def capabilities(self) -> Capabilities:
+        """What the instrument declares (SI)."""
+        ...
+
+    def state(self) -> MicroscopeState:
+        """Fresh read-back."""
+        ...
+
+    def move_stage(self, target: StageMove) -> MicroscopeState:
+        """Go to an absolute position and read back. Never repeated by itself."""
+        ...
+
+    def set_optics(self, change: OpticsChange) -> MicroscopeState:
+        """Change optics and read back."""
+        ...
+
+    def acquire(self, scan: Scan) -> tuple[Frame, ...]:
+        """Expose once: one frame per detector, stored before it is returned; the beam is blanked after."""
+        ...
+
+    def pixels(self, frame: Frame) -> Image:
+        """The stored pixels of a frame."""
+        ...
+
+    def store(self, pixels: Image, frame: Frame) -> Frame:
+        """Keep a computed image (a sum) with its parents; returns it with id and digest."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let instrument time pass [s], beam blanked."""
+        ...
+
+    def blank(self) -> MicroscopeState:
+        """Blank the beam. Never gated."""
+        ...
+
+    def stop(self) -> MicroscopeState:
+        """Blank, then stop scan and motion. Never gated."""
+        ...

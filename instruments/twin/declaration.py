@@ -1,0 +1,73 @@
+"""What the twin declares about itself: nothing that a manufacturer could not know."""
+
+from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec
+from eucentric.instruments.twin.column import optic_specs
+from eucentric.instruments.twin.presets import StagePreset
+from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of
+from eucentric.instruments.twin.world import WorldSpec
+
+FLYBACK_S = 20e-6
+FRAME_OVERHEAD_S = 0.01
+MIN_DWELL_S = 0.1e-6
+MAX_PIXELS = 4096
+_LEAST_TOLERANCE = {"m": 1e-10, "rad": 1e-6}
+
+
+def axis_specs(preset: StagePreset) -> tuple[AxisSpec, ...]:
+    """The five axes of a preset."""
+    motion = motion_of(preset)
+    specs = []
+    for n, name in enumerate(AXES):
+        unit = "m" if n < 3 else "rad"
+        travel = float(motion.travel[n])
+        specs.append(
+            AxisSpec(
+                name=name,
+                unit="m" if n < 3 else "rad",
+                lower=-travel,
+                upper=travel,
+                tolerance=max(0.6 * float(motion.quantum[n]), _LEAST_TOLERANCE[unit]),
+                max_step=min(MAX_STEP, 2 * travel) if n < 3 else 2 * travel,
+                dead_band=float(motion.backlash[n]),
+                speed=float(motion.speed[n]),
+                overhead_s=preset.overhead_s,
+            )
+        )
+    return tuple(specs)
+
+
+def _detectors(world: WorldSpec) -> tuple[DetectorSpec, ...]:
+    return tuple(
+        DetectorSpec(
+            name=name,
+            counts_per_electron=model.counts_per_electron,
+            offset_counts=model.offset_counts,
+            collection_mrad=model.collection_mrad,
+            saturation_counts=model.saturation_counts,
+        )
+        for name, model in world.detectors.items()
+    )
+
+
+def declare(
+    world: WorldSpec, seed: int, stage_name: str, preset: StagePreset, *, abort_mid_frame: bool
+) -> Capabilities:
+    """The declaration of a twin."""
+    focusing = ("defocus", "z", "probe_current", "fov", "beam_shift_x", "beam_shift_y")
+    return Capabilities(
+        vendor="Eucentric",
+        model=f"twin {world.name}",
+        serial=f"{stage_name}-{seed}",
+        simulated=True,
+        axes=axis_specs(preset),
+        optics=optic_specs(world.optics),
+        detectors=_detectors(world),
+        min_dwell_s=MIN_DWELL_S,
+        max_pixels=MAX_PIXELS,
+        line_flyback_s=FLYBACK_S,
+        frame_overhead_s=FRAME_OVERHEAD_S,
+        abort="mid_frame" if abort_mid_frame else "frame_boundary",
+        responds_to=dict.fromkeys(world.detectors, focusing),
+        limits_version="twin-1",
+        measured_by="declared by the simulation",
+    )

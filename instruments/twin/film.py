@@ -1,0 +1,99 @@
+"""Holey amorphous carbon: irregular holes at irregular places, so that registration is not periodic."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eucentric.instruments.twin.hashing import draws, subseed
+from eucentric.instruments.twin.raster import Raster
+from eucentric.instruments.twin.world import FilmSpec
+
+Plane = NDArray[np.float32]
+_WAVES = (2, 3, 5)
+
+
+@dataclass(frozen=True)
+class Hole:
+    """r(θ) = radius·(1 + Σ a_k cos(kθ + φ_k)) about (x, y) [m]."""
+
+    x: float
+    y: float
+    radius: float
+    amplitudes: tuple[float, ...]
+    phases: tuple[float, ...]
+
+    @property
+    def reach(self) -> float:
+        """Radius of the circle around it [m]."""
+        return self.radius * (1 + sum(self.amplitudes))
+
+    @property
+    def inner(self) -> float:
+        """Radius of a circle inside it [m]."""
+        return self.radius * (1 - sum(self.amplitudes))
+
+    def depth(self, dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance inside the rim along the radius, negative outside [m]."""
+        angle = np.arctan2(dy, dx)
+        rim = np.ones_like(angle)
+        for wave, amplitude, phase in zip(_WAVES, self.amplitudes, self.phases, strict=True):
+            rim += amplitude * np.cos(wave * angle + phase)
+        return np.asarray(self.radius * rim - np.hypot(dx, dy))
+
+
+def _hole(spec: FilmSpec, seed: int, column: int, row: int) -> Hole:
+    u = draws(subseed(seed, column, row), 3 + 2 * len(_WAVES)).tolist()
+    jitter = spec.hole_jitter_um * 1e-6
+    share = spec.hole_irregularity / len(_WAVES)
+    return Hole(
+        x=(column + 0.5) * spec.hole_pitch_um * 1e-6 + jitter * (2 * u[0] - 1),
+        y=(row + 0.5) * spec.hole_pitch_um * 1e-6 + jitter * (2 * u[1] - 1),
+        radius=spec.hole_diameter_um * 0.5e-6 * (1 + spec.hole_spread * (2 * u[2] - 1)),
+        amplitudes=tuple(2 * share * v for v in u[3 : 3 + len(_WAVES)]),
+        phases=tuple(2 * math.pi * v for v in u[3 + len(_WAVES) :]),
+    )
+
+
+def holes_in(spec: FilmSpec, seed: int, box: tuple[float, float, float, float]) -> list[Hole]:
+    """Holes that may touch the box (x low, x high, y low, y high) [m]."""
+    if spec.hole_diameter_um <= 0:
+        return []
+    pitch = spec.hole_pitch_um * 1e-6
+    reach = spec.hole_diameter_um * 1e-6 * (1 + spec.hole_spread) + spec.hole_jitter_um * 1e-6
+    columns = range(math.floor((box[0] - reach) / pitch), math.floor((box[1] + reach) / pitch) + 1)
+    rows = range(math.floor((box[2] - reach) / pitch), math.floor((box[3] + reach) / pitch) + 1)
+    return [_hole(spec, seed, column, row) for row in rows for column in columns]
+
+
+def window(low: float, high: float, values: NDArray[np.float64]) -> slice:
+    """The part of ascending `values` within [low, high]."""
+    return slice(int(np.searchsorted(values, low)), int(np.searchsorted(values, high, side="right")))
+
+
+def _open(hole: Hole, raster: Raster, coverage: Plane) -> None:
+    """Take the hole out of `coverage`, rims anti-aliased."""
+    pad = raster.pixel
+    across = window(hole.x - hole.reach - pad, hole.x + hole.reach + pad, raster.x)
+    slack = pad + (abs(raster.shear) * float(np.ptp(raster.x)) if raster.shear else 0.0)
+    down = window(hole.y - hole.reach - slack, hole.y + hole.reach + slack, raster.y)
+    if across.start == across.stop or down.start == down.stop:
+        return
+    dx = raster.x[across][None, :] - hole.x
+    y = raster.y2d()[down]
+    dy = (y[:, across] if raster.shear else y) - hole.y
+    corner = math.hypot(float(np.abs(dx).max()), float(np.abs(dy).max()))
+    if corner < hole.inner - pad:
+        coverage[down, across] = 0.0
+        return
+    inside = hole.depth(*np.broadcast_arrays(dx, dy)) / raster.pixel + 0.5
+    coverage[down, across] *= 1 - np.clip(inside, 0, 1).astype(np.float32)
+
+
+def film_coverage(spec: FilmSpec, seed: int, raster: Raster) -> Plane:
+    """Share of each pixel that carbon covers, (rows, columns) float32."""
+    coverage = np.ones(raster.shape, dtype=np.float32)
+    for hole in holes_in(spec, seed, raster.box()):
+        _open(hole, raster, coverage)
+    return coverage

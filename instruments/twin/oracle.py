@@ -1,0 +1,147 @@
+"""Truth about a twin, for bench and tests. Nothing else may import this."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eucentric.instruments.driver import ScanSpec
+from eucentric.instruments.twin.driver import TwinDriver
+from eucentric.instruments.twin.faults import FaultEvent
+from eucentric.instruments.twin.flakes import Flake
+from eucentric.instruments.twin.lattice import Columns
+from eucentric.instruments.twin.render import View, scattered_shares
+from eucentric.instruments.twin.specimen import Specimen
+from eucentric.instruments.twin.stage import AXES
+
+
+@dataclass(frozen=True)
+class Sites:
+    """True sites in a field: one row for each site of the element that may be missing."""
+
+    x: NDArray[np.float64]
+    """(N,) [m]."""
+    y: NDArray[np.float64]
+    vacant: NDArray[np.bool_]
+    layer: NDArray[np.int64]
+    sublattice: NDArray[np.int64]
+    flake: NDArray[np.int64]
+
+    @property
+    def vacancy_fraction(self) -> float:
+        """Realised share of empty sites (nan without sites)."""
+        return float(self.vacant.mean()) if self.vacant.size else float("nan")
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """A part of a flake over a hole."""
+
+    flake: int
+    layers: int
+    x: float
+    y: float
+    radius: float
+    """Of a circle that is free of film and covered by the flake [m]."""
+
+
+class Oracle:
+    """Reads and, where an operator could, repairs a twin in this process."""
+
+    def __init__(self, twin: TwinDriver) -> None:
+        self._twin = twin
+
+    @property
+    def _specimen(self) -> Specimen:
+        return self._twin._specimen
+
+    @property
+    def vacancy_fraction(self) -> float:
+        """Share of empty sites that the world was made with."""
+        return self._specimen.world.vacancy_fraction
+
+    @property
+    def flakes(self) -> tuple[Flake, ...]:
+        """All flakes."""
+        return self._specimen.bed.flakes
+
+    @property
+    def faults(self) -> tuple[FaultEvent, ...]:
+        """Faults that struck, in order."""
+        return tuple(self._twin._faults.log)
+
+    def actual(self) -> dict[str, float]:
+        """True stage position now [m, rad]."""
+        now = np.array([self._twin._clock.now()])
+        return dict(zip(AXES, self._twin._stage.actual(now)[0].tolist(), strict=True))
+
+    def height(self, x: float, y: float) -> float:
+        """Specimen height at a point [m]; the defocus that focuses it at zero tilt and z = 0."""
+        return self._specimen.height(x, y)
+
+    def layers_at(self, x: float, y: float) -> int:
+        """Layers of all flakes over a point [m]."""
+        near = self._specimen.bed.near((x, x, y, y))
+        return sum(flake.layers for flake in near if flake.depth(np.array([x]), np.array([y]))[0] >= 0)
+
+    def on_film(self, x: float, y: float) -> bool:
+        """True if carbon lies under a point [m]."""
+        place = np.array([x]), np.array([y])
+        holes = self._specimen.holes((x, x, y, y))
+        return not any(hole.depth(place[0] - hole.x, place[1] - hole.y)[0] > 0 for hole in holes)
+
+    def suspended(
+        self, box: tuple[float, float, float, float], layers: int = 1, radius: float = 0.2e-6
+    ) -> list[Suspended]:
+        """Places where exactly `layers` layers span a hole, at least `radius` wide, largest first."""
+        found = []
+        for hole in self._specimen.holes(box):
+            for flake in self._specimen.bed.near((hole.x, hole.x, hole.y, hole.y)):
+                inside = float(flake.depth(np.array([hole.x]), np.array([hole.y]))[0])
+                free = min(inside, hole.inner)
+                if flake.layers == layers == self.layers_at(hole.x, hole.y) and free >= radius:
+                    found.append(Suspended(self.flakes.index(flake), layers, hole.x, hole.y, free))
+        return sorted(found, key=lambda place: -place.radius)
+
+    def sites(self, box: tuple[float, float, float, float]) -> Sites:
+        """Every site in a box (x low, x high, y low, y high) [m]."""
+        rows = [
+            (c.x, c.y, c.vacant[layer], np.full(c.x.shape, layer), c.sublattice, np.full(c.x.shape, number))
+            for number, flake, c in self._columns(box)
+            for layer in range(flake.layers)
+        ]
+        if not rows:
+            none, index = np.zeros(0), np.zeros(0, dtype=np.int64)
+            return Sites(none, none, none.astype(np.bool_), index, index, index)
+        return Sites(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+    def _columns(self, box: tuple[float, float, float, float]) -> list[tuple[int, Flake, Columns]]:
+        near = self._specimen.bed.near(box)
+        return [(self.flakes.index(flake), flake, self._specimen.columns(flake, box)) for flake in near]
+
+    def field(self, scan: ScanSpec) -> tuple[float, float, float, float]:
+        """The box that a scan from here would show, at zero tilt [m]."""
+        place, shift = self.actual(), self._twin._beam_shift()
+        half = (scan.fov_m / 2, scan.rows * scan.pixel_m / 2)
+        x, y = place["x"] + shift[0], place["y"] + shift[1]
+        return x - half[0], x + half[0], y - half[1], y + half[1]
+
+    def noiseless(self, scan: ScanSpec) -> NDArray[np.float32]:
+        """Share of the beam at 60-140 mrad that a frame taken now would expect, (rows, columns)."""
+        now = self._twin._clock.now()
+        positions = np.repeat(self._twin._stage.actual(np.array([now])), scan.rows, axis=0)
+        view = View(positions, self._twin._beam_shift(), self._twin._settings["defocus"])
+        return scattered_shares(self._specimen, scan, view)
+
+    def dose_e_per_a2(self, x: float, y: float) -> float:
+        """What a point [m] has had [e/Å²]."""
+        return self._twin._exposures.dose_e_per_a2(x, y)
+
+    @property
+    def electrons(self) -> float:
+        """All electrons that reached the specimen."""
+        return sum(entry.electrons for entry in self._twin._exposures.entries)
+
+    def restore_beam(self) -> None:
+        """What an operator does after a trip."""
+        self._twin._beam_on = True

@@ -1,0 +1,62 @@
+"""The typed reading of `twin://WORLD?seed=7&stage=worn&clock=virtual`."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from eucentric.core.base import Model
+from eucentric.core.errors import BadInput
+from eucentric.core.text import visible
+from eucentric.instruments.twin.driver import TwinDriver
+from eucentric.instruments.twin.faults import read_faults
+from eucentric.instruments.twin.world import load_world
+
+
+class TwinQuery(Model):
+    """What may stand behind the question mark. Nothing here is truth about the specimen but its seed."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    stage: str = Field("good", min_length=1, max_length=40)
+    clock: Literal["virtual", "real"] = "virtual"
+    speed: float = Field(1.0, gt=0, le=1e4)
+    """Instrument seconds a second, on a real clock."""
+    faults: str = Field("", max_length=2000)
+
+
+def _read(query: dict[str, str]) -> TwinQuery:
+    try:
+        return TwinQuery.model_validate_strings(query)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = visible(".".join(str(part) for part in first["loc"]), limit=80)
+        raise BadInput(
+            f"twin option {key!r}: {visible(str(first['msg']))}",
+            f"given {visible(str(first.get('input')), limit=80)!r}",
+            f"known: {', '.join(TwinQuery.model_fields)}",
+        ) from error
+
+
+def twin_driver(world: str, query: dict[str, str]) -> TwinDriver:
+    """The twin of a URI.
+
+    Parameters
+    ----------
+    world
+        Name of a shipped world or path of a TOML file.
+    query
+        seed, stage (ideal, good, worn, piezo or the world's own), clock (virtual, real), speed, faults.
+
+    Raises
+    ------
+    BadInput
+        Unknown world, key or value.
+    """
+    wanted, spec = _read(query), load_world(world)
+    return TwinDriver(
+        spec,
+        seed=wanted.seed,
+        stage=wanted.stage,
+        clock=wanted.clock,
+        speed=wanted.speed,
+        faults=read_faults(wanted.faults, spec.faults),
+    )

@@ -1,0 +1,1 @@
+"""What is true without a microscope: phases, electron optics, scattering, dose."""

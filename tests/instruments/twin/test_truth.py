@@ -1,0 +1,97 @@
+"""Truth stays with the oracle: no payload carries it and nothing in the product imports it."""
+
+import ast
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+import eucentric
+from eucentric.core.errors import EucentricError
+from eucentric.instruments.driver import ScanSpec
+from eucentric.instruments.twin import TwinDriver, load_world
+from eucentric.instruments.twin.faults import read_faults
+from eucentric.instruments.twin.oracle import Oracle
+
+ROOT = Path(eucentric.__file__).parent
+NEVER = threading.Event()
+FRACTION = 0.0371934
+ROOMS = ("core", "knowledge", "prompts", "instruments", "tools", "agent", "tui", "cli")
+
+
+def leaves(value: object) -> list[object]:
+    """Every number and text in a payload, names of fields and keys included."""
+    if isinstance(value, BaseModel):
+        return leaves(value.model_dump())
+    if isinstance(value, EucentricError):
+        return leaves(value.as_dict())
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in (key, *leaves(item))]
+    if isinstance(value, list | tuple):
+        return [leaf for item in value for leaf in leaves(item)]
+    return [value]
+
+
+def session(driver: TwinDriver) -> list[object]:
+    """All that a driver says during some work."""
+    said: list[object] = [driver.capabilities(), driver.read()]
+    rng = np.random.default_rng(0)
+    driver.set_blank(False)
+    for _ in range(25):
+        x, y = rng.uniform(-30e-6, 30e-6, 2).tolist()
+        try:
+            driver.move({"x": x, "y": y, "alpha": float(rng.uniform(-0.1, 0.1))}, NEVER)
+        except EucentricError as error:
+            said.append(error)
+        driver.wait(float(rng.uniform(0, 20)), NEVER)
+        scan = ScanSpec(detectors=("haadf",), rows=16, columns=16, fov_m=1e-6, dwell_s=1e-6)
+        try:
+            said.append(driver.acquire(scan, NEVER)[0])
+        except EucentricError as error:
+            said.append(error)
+        said.append(driver.read())
+    return said
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_payload_carries_truth(seed):
+    world = load_world("mxene").model_copy(update={"vacancy_fraction": FRACTION})
+    faults = read_faults("missed_move@3,time_out@7,drift_step@9,beam_trip@20", {})
+    driver = TwinDriver(world, seed, stage="worn", faults=faults)
+    oracle = Oracle(driver)
+    truth = [FRACTION, oracle.height(0.0, 0.0), *oracle.actual().values()]
+    truth += [number for f in oracle.flakes for number in (f.x, f.y, f.rotation, *f.sides)]
+    said = session(driver)
+    truth += [*oracle.actual().values(), *(part for part in driver._stage._velocity), oracle.electrons]
+    secrets = [number for number in truth if number != 0 and math.isfinite(number)]
+    told = [leaf for item in said for leaf in leaves(item)]
+    numbers = np.array([leaf for leaf in told if isinstance(leaf, float) and leaf != 0])
+    texts = " ".join(leaf for leaf in told if isinstance(leaf, str)).lower()
+    for secret in secrets:
+        assert not np.isclose(numbers, secret, rtol=1e-7, atol=0).any(), secret
+    assert f"{FRACTION}" not in texts
+    for word in ("vacanc", "actual", "truth", "missed", "drift_step", "layers", "flake"):
+        assert word not in texts, word
+    assert len(oracle.faults) == 4  # all struck, and none was told
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_nothing_in_the_product_imports_the_oracle():
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    assert any(path.name == "driver.py" for path in files)
+    guilty = [path for path in files if "eucentric.instruments.twin.oracle" in imports(path)]
+    assert guilty == []
+    here = Path(__file__)
+    assert "eucentric.instruments.twin.oracle" in imports(here)  # the check can fail

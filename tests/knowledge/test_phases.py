@@ -1,0 +1,90 @@
+"""Phases: aliases, CIFs, columns and their states."""
+
+import pytest
+
+from eucentric.core.errors import BadInput
+from eucentric.knowledge.phases import FOLDER, known_phases, phase
+
+
+@pytest.mark.parametrize(
+    "name", ["Ti3C2", "ti3c2tx", "Ti3C2O2", "Ti3C2Tx MXene", "Ti3C2T_x", "Ti₃C₂", "mxene"]
+)
+def test_aliases_of_ti3c2(name):
+    assert phase(name).name == "Ti3C2"
+
+
+@pytest.mark.parametrize("name", ["", "Ti", "MoS2x", "graphene-ish", "../../etc/passwd", "a\x1b[2Jb"])
+def test_unknown_names_list_the_known(name):
+    with pytest.raises(BadInput) as caught:
+        phase(name)
+    assert all(known in caught.value.why for known in known_phases())
+    assert "\x1b" not in str(caught.value)
+
+
+def test_ti3c2_has_one_ti_on_every_site():
+    ti3c2 = phase("Ti3C2")
+    assert ti3c2.a_angstrom == 3.0505
+    assert ti3c2.spacing_angstrom == pytest.approx(1.7612, abs=1e-4)
+    assert ti3c2.site_area_a2 == pytest.approx(2.686, abs=1e-3)
+    assert [column.elements.count("Ti") for column in ti3c2.columns] == [1, 1, 1]
+    assert sorted((round(c.u, 3), round(c.v, 3)) for c in ti3c2.columns) == [
+        (0, 0),
+        (0.333, 0.667),
+        (0.667, 0.333),
+    ]
+    assert ti3c2.equal_columns
+    assert ti3c2.formula == "Ti3C2"
+
+
+def test_mos2_has_mo_and_two_s_and_a_hollow():
+    mos2 = phase("MoS2")
+    assert [column.elements for column in mos2.columns] == [("Mo",), ("S", "S")]
+    assert mos2.columns[1].weight == pytest.approx(0.39)
+    assert not mos2.equal_columns
+    assert mos2.occupied_fraction == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "states"),
+    [
+        ("Ti3C2", 0, {"full": (1.0, False, True), "V_Ti": (0.2, True, False)}),
+        ("MoS2", 0, {"full": (1.0, False, True), "V_Mo": (0.0, True, False), "V on Mo": (0.39, False, True)}),
+        ("MoS2", 1, {"V_S": (0.5, True, True), "V_S2": (0.0, True, False)}),
+    ],
+)
+def test_states(name, column, states):
+    known = {state.name: state for state in phase(name).columns[column].states}
+    for state, (relative, vacancy, left) in states.items():
+        assert known[state].relative == pytest.approx(relative, abs=0.03)
+        assert known[state].vacancy == vacancy
+        assert known[state].column_left == left
+    assert next(iter(known)) == "full"
+
+
+def test_a_cif_of_the_user_is_read(tmp_path):
+    text = (FOLDER / "Ti3C2.cif").read_text().replace("3.0505", "3.10")
+    (tmp_path / "mine.cif").write_text(text)
+    mine = phase(tmp_path / "mine.cif")
+    assert mine.a_angstrom == pytest.approx(3.10)
+    assert len(mine.columns) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("_cell_angle_gamma                      120", "_cell_angle_gamma 90"), "hexagonal"),
+        (("C1  C  0.333333 0.666667", "C1  C  0.2 0.4"), "off the three"),
+        (("_atom_site", "_nothing"), "atoms"),
+        (None, "cannot read"),
+    ],
+)
+def test_cifs_that_do_not_fit_are_refused(tmp_path, change, says):
+    text = (FOLDER / "Ti3C2.cif").read_text().replace(*change) if change else "no cif at all"
+    (tmp_path / "bad.cif").write_text(text)
+    with pytest.raises(BadInput, match=says):
+        phase(tmp_path / "bad.cif")
+
+
+def test_a_missing_cif_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match="cannot read"):
+        phase(tmp_path / "none.cif")
