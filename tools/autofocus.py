@@ -1,0 +1,184 @@
+"""Find focus by contrast, from coarse to fine, and never by moving the stage.
+
+1. Edges in a field of 2 µm, over the whole range: blur by defocus is 2·α·|Δf|, 60 nm at 1 µm and 30 mrad.
+2. The same in a field of 1.2 µm, in finer steps.
+3. The lattice itself, on a small field that may lie beside the target: it is visible only within some
+   5 nm of focus, but a few electrons per column suffice to see it.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.calls import Cost
+from eucentric.core.errors import Unsupported
+from eucentric.core.instrument import Frame, OpticsChange, Scan
+from eucentric.core.units import Unit
+from eucentric.tools.base import Context, Setting, Tool
+from eucentric.tools.scanning import frames_cost
+from eucentric.tools.vision.focus import edge_focus, edge_sharpness, lattice_sharpness, vertex
+
+_WIDE = Scan(width_px=512, height_px=512, fov_nm=2000.0, dwell_us=0.2, purpose="focus")
+_MIDDLE = Scan(width_px=512, height_px=512, fov_nm=1200.0, dwell_us=0.2, purpose="focus")
+_SMALL = Scan(width_px=192, height_px=192, fov_nm=10.0, dwell_us=0.2, purpose="focus")
+_LATTICE_BAND = (2.5, 7.5)
+_COARSE_STEP_NM, _MIDDLE_STEP_NM, _FINE_STEP_NM = 150.0, 40.0, 4.0
+_MIDDLE_COUNT, _FINE_COUNT = 9, 25
+_MIN_LATTICE = 14.0
+"""Peak height over noise below which no lattice was seen (noise alone gives 8 to 10)."""
+
+
+class Args(Model):
+    """Where and how far to look."""
+
+    range_nm: Annotated[float, Unit("nm"), Field(ge=150, le=5000)] = 1200.0
+    """Half-range of the coarse sweep [nm]."""
+    beside_nm: Annotated[float, Unit("nm"), Field(ge=-2000, le=2000)] = 0.0
+    """Focus on an area this far beside the field, so that the field is spared [nm]."""
+
+
+class Result(Model):
+    """What was found."""
+
+    defocus_nm: float
+    """The setting that was chosen and is now set [nm]."""
+    change_nm: float
+    sharpness_before: float
+    sharpness_after: float
+    found: bool
+    """False if no maximum was found: the old setting was put back."""
+    dose_e_per_a2: float
+    """Spent on the small focus area (upper bound) [e/Å²]."""
+    frames: tuple[str, ...]
+    note: str = ""
+
+
+def _offsets(count: int, step_nm: float) -> NDArray[np.float64]:
+    return (np.arange(count) - count // 2) * step_nm
+
+
+def _coarse_count(range_nm: float) -> int:
+    return 2 * int(np.ceil(range_nm / _COARSE_STEP_NM)) + 1
+
+
+class _Sweep:
+    """One autofocus in progress: which frames were taken and what they cost."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.frames: list[Frame] = []
+
+    def images(self, places_nm: NDArray[np.float64], scan: Scan) -> list[NDArray[np.float32]]:
+        """One image at each defocus."""
+        microscope = self.context.microscope
+        taken = []
+        for place in places_nm:
+            microscope.set_optics(OpticsChange(defocus_nm=float(place)))
+            frame = microscope.acquire(scan)[0]
+            self.frames.append(frame)
+            taken.append(microscope.pixels(frame))
+        return taken
+
+    def by_edges(self, places_nm: NDArray[np.float64], scan: Scan) -> tuple[float, bool]:
+        """Focus by edges, and whether it lies inside the sweep."""
+        values = edge_sharpness(self.images(places_nm, scan))
+        mrad = self.context.microscope.state().optics["convergence_mrad"]
+        return edge_focus(places_nm, values, scan.pixel_nm, mrad)
+
+    def by_lattice(self, places_nm: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], bool]:
+        """Focus by the lattice, the peak heights, and whether the best lies inside the sweep."""
+        taken = self.images(places_nm, _SMALL)
+        values = np.array([lattice_sharpness(image, _SMALL.pixel_nm, _LATTICE_BAND) for image in taken])
+        best, inside = vertex(places_nm, values)
+        return best, values, inside
+
+
+def run(args: Args, context: Context) -> Result:
+    """Sweep coarse, then fine; set the best defocus. Only the defocus changes, never the stage height.
+
+    Raises
+    ------
+    Unsupported
+        If the instrument declares that its image does not respond to defocus.
+    """
+    microscope = context.microscope
+    if "defocus" not in microscope.capabilities().responds_to.get("haadf", ()):
+        raise Unsupported("autofocus", "this instrument's HAADF image does not respond to defocus")
+    before = microscope.state().optics
+    sweep = _Sweep(context)
+    coarse = _edge_focus(sweep, before["defocus_nm"], args.range_nm)
+    _shift(context, before["beam_shift_x_nm"] + args.beside_nm)
+    try:
+        best, values, inside = sweep.by_lattice(coarse + _offsets(_FINE_COUNT, _FINE_STEP_NM))
+    finally:
+        _shift(context, before["beam_shift_x_nm"])
+    found = inside and float(values.max()) >= _MIN_LATTICE
+    chosen = best if found else before["defocus_nm"]
+    microscope.set_optics(OpticsChange(defocus_nm=chosen))
+    return Result(
+        defocus_nm=chosen,
+        change_nm=chosen - before["defocus_nm"],
+        sharpness_before=float(np.median(values)),
+        sharpness_after=float(values.max()),
+        found=found,
+        dose_e_per_a2=sum(frame.dose_e_per_a2 or 0.0 for frame in sweep.frames[-_FINE_COUNT:]),
+        frames=tuple(frame.id for frame in sweep.frames),
+        note=""
+        if found
+        else "no lattice seen at any defocus of the fine sweep: the old defocus was put back",
+    )
+
+
+def _edge_focus(sweep: _Sweep, start_nm: float, range_nm: float) -> float:
+    """Focus by edges, to a few tens of nanometres; a sweep that ends at its edge goes on once."""
+    offsets = _offsets(_coarse_count(range_nm), _COARSE_STEP_NM)
+    best, inside = sweep.by_edges(start_nm + offsets, _WIDE)
+    if not inside:
+        best, _ = sweep.by_edges(best + offsets, _WIDE)
+    return sweep.by_edges(best + _offsets(_MIDDLE_COUNT, _MIDDLE_STEP_NM), _MIDDLE)[0]
+
+
+def _shift(context: Context, x_nm: float) -> None:
+    if x_nm != context.microscope.state().optics["beam_shift_x_nm"]:
+        context.microscope.set_optics(OpticsChange(beam_shift_x_nm=x_nm))
+
+
+def cost(args: Args, setting: Setting) -> Cost:
+    """The wide sweeps fall on the target, the lattice sweep on a neighbouring area if `beside_nm` clears the field."""
+    wide = frames_cost(_WIDE, setting, _coarse_count(args.range_nm) + _MIDDLE_COUNT)  # both fields cost alike
+    beside = abs(args.beside_nm) >= _SMALL.fov_nm
+    small = frames_cost(_SMALL, setting, _FINE_COUNT, beside=beside)
+    return Cost(
+        seconds=wide.seconds + small.seconds,
+        mean_dose_e_per_a2=wide.mean_dose_e_per_a2 + (0.0 if beside else small.mean_dose_e_per_a2),
+        dose_e_per_a2=wide.dose_e_per_a2 + small.dose_e_per_a2,
+        elsewhere_e_per_a2=small.elsewhere_e_per_a2,
+        frames=wide.frames + small.frames,
+        megabytes=wide.megabytes + small.megabytes,
+    )
+
+
+def summary(result: Result) -> str:
+    """Change, sharpness before and after, dose."""
+    if not result.found:
+        return f"focus NOT found ({result.note}); {result.dose_e_per_a2:.3g} e/Å² spent there"
+    return (
+        f"focus {result.change_nm:+.1f} nm → defocus {result.defocus_nm:.1f} nm, sharpness "
+        f"{result.sharpness_before:.3g} → {result.sharpness_after:.3g}, {result.dose_e_per_a2:.3g} e/Å² spent there"
+    )
+
+
+TOOL: Tool[Args, Result] = Tool(
+    "autofocus",
+    "Find focus from image contrast by changing the defocus only (never the stage height), optionally on an area "
+    "beside the field. Costs dose on that area. If no maximum is found the old defocus is put back.",
+    "expose",
+    Args,
+    Result,
+    run,
+    cost,
+    summary,
+)

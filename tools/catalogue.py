@@ -1,0 +1,66 @@
+"""Every verb there is, as an explicit tuple. Nothing registers itself."""
+
+from typing import Any
+
+from eucentric.core.errors import NotAvailable
+from eucentric.core.text import visible
+from eucentric.tools import (
+    abort,
+    acquire_image,
+    acquire_series,
+    autofocus,
+    blank_beam,
+    detect_defects,
+    estimate_density,
+    get_state,
+    go_to_target,
+    grid_positions,
+    move_stage,
+    query_log,
+    rank_places,
+    save_position,
+    select_targets,
+    set_optics,
+    survey,
+    write_report,
+)
+from eucentric.tools.base import Tool
+
+CATALOGUE: tuple[Tool[Any, Any], ...] = (
+    get_state.TOOL,
+    query_log.TOOL,
+    grid_positions.TOOL,
+    move_stage.TOOL,
+    set_optics.TOOL,
+    acquire_image.TOOL,
+    acquire_series.TOOL,
+    autofocus.TOOL,
+    survey.TOOL,
+    select_targets.TOOL,
+    go_to_target.TOOL,
+    detect_defects.TOOL,
+    estimate_density.TOOL,
+    rank_places.TOOL,
+    save_position.TOOL,
+    blank_beam.TOOL,
+    abort.TOOL,
+    write_report.TOOL,
+)
+
+
+def tool_named(name: str) -> Tool[Any, Any]:
+    """The tool of exactly that name.
+
+    Raises
+    ------
+    NotAvailable
+        There is none: names are matched exactly, a wrong case is another name.
+    """
+    for tool in CATALOGUE:
+        if tool.name == name:
+            return tool
+    raise NotAvailable(
+        f"there is no tool {visible(name, limit=60)!r}",
+        "nothing was sent to the instrument",
+        f"there are: {', '.join(tool.name for tool in CATALOGUE)}",
+    )

@@ -1,0 +1,172 @@
+"""Find atoms and vacancies in a frame."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.calls import Finding
+from eucentric.core.instrument import Frame
+from eucentric.knowledge.phases import phase
+from eucentric.tools.base import Context, Tool, free
+from eucentric.tools.vision import AtomMap, find_atoms, vacancy_density, write_gallery, write_overlay
+
+Kind = Literal["vacancy", "any"]
+
+
+class Args(Model):
+    """Which frame, which defects."""
+
+    frame: str = Field("last", min_length=1, max_length=120)
+    """A frame id, or 'last'."""
+    kind: Kind = "vacancy"
+    """vacancy: missing atoms; any: also columns that are brighter or dimmer than their kind (adatoms, substitutes)."""
+    material: str | None = Field(None, max_length=200)
+    """A known phase; None takes it from the specimen card."""
+
+
+class Defect(Model):
+    """One site that is not what the lattice says."""
+
+    x_px: float
+    """Column of the image, 0 = centre of the first pixel."""
+    y_px: float
+    kind: str
+    """Most probable state, such as 'V_Ti'."""
+    p_vacancy: float
+    relative_brightness: float
+    examined: bool
+    """False: shown, but not part of the density (at the edge, or where the lattice is lost)."""
+
+
+class QualityFlag(Model):
+    """Something a person should know before trusting the numbers."""
+
+    code: str
+    text: str
+
+
+class Result(Model):
+    """What the frame shows."""
+
+    frame: str
+    material: str
+    simulated: bool
+    pixel_pm: float | None
+    pixel_pm_sigma: float | None
+    columns: int
+    vacancies: int
+    """Sites with p > 0.5 among the examined ones."""
+    unsure: int
+    """Examined sites with 0.1 < p < 0.9."""
+    sites_examined: int
+    recall: float
+    expected_false_calls: float
+    counts_per_column: float
+    localisation_pm: float | None
+    coherence: float
+    residual_pm: float | None
+    usable_fraction: float
+    flags: tuple[QualityFlag, ...]
+    cannot_tell: str
+    defects: tuple[Defect, ...]
+    findings: tuple[Finding, ...]
+    overlay: str
+    """File name in the run's folder of pictures."""
+    gallery: str | None
+    method: str
+
+
+def run(args: Args, context: Context) -> Result:
+    """Read the frame's pixels, find what is there, draw it, and state a density with an interval."""
+    frame = context.records.frame(args.frame)
+    material = phase(args.material or context.specimen.material)
+    pixels = np.asarray(context.records.pixels(frame), np.float32) - np.float32(frame.offset_counts)
+    context.note(f"finding columns of {material.name} in {frame.id}")
+    atoms = find_atoms(
+        pixels, material, pixel_pm=frame.pixel_pm, counts_per_electron=frame.counts_per_electron
+    )
+    overlay, gallery = _pictures(pixels, atoms, frame, context.folder)
+    finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
+    return result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
+
+
+def _pictures(
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]], atoms: AtomMap, frame: Frame, folder: Path
+) -> tuple[Path, Path | None]:
+    stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in frame.id)[:80]
+    stamp = frame.simulated
+    overlay = write_overlay(pixels, atoms, folder / f"{stem}-defects.png", simulated=stamp, title=frame.id)
+    return overlay, write_gallery(pixels, atoms, folder / f"{stem}-unsure.png", simulated=stamp)
+
+
+def result_of(
+    atoms: AtomMap, frame: Frame, finding: Finding, kind: Kind, overlay: str, gallery: str | None
+) -> Result:
+    """The tool's result from a map; arrays become plain numbers, rounded to what they can mean."""
+    p = atoms.sites_p_vacancy[atoms.sites_examined]
+    return Result(
+        frame=frame.id, material=atoms.phase.name, simulated=frame.simulated,
+        pixel_pm=_rounded(atoms.pixel_pm, 4), pixel_pm_sigma=_rounded(atoms.pixel_pm_sigma, 4),
+        columns=len(atoms.atoms_xy), vacancies=atoms.called, unsure=int(((p > 0.1) & (p < 0.9)).sum()),
+        sites_examined=atoms.examined, recall=round(atoms.recall, 4),
+        expected_false_calls=round(atoms.false_calls, 3), counts_per_column=round(atoms.counts_per_column, 3),
+        localisation_pm=_rounded(atoms.localisation_pm, 2), coherence=round(atoms.coherence, 4),
+        residual_pm=_rounded(atoms.residual_pm, 2), usable_fraction=round(atoms.usable, 4),
+        flags=tuple(QualityFlag(code=code, text=text) for code, text in atoms.flags),
+        cannot_tell=atoms.cannot_tell, defects=defects_of(atoms, kind), findings=(finding,), overlay=overlay,
+        gallery=gallery, method=atoms.method,
+    )  # fmt: skip
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def defects_of(atoms: AtomMap, kind: Kind) -> tuple[Defect, ...]:
+    """Vacancies with p > 0.5, the surest first; for 'any' the other unusual columns after them."""
+    rows = list(atoms.vacancies_site[np.argsort(-atoms.vacancies_p, kind="stable")])
+    if kind == "any":
+        usual = {"full", "empty site"}
+        known = set(rows)
+        rows += [
+            i for i, state in enumerate(atoms.sites_state)
+            if state not in usual and not state.startswith("V_") and i not in known
+        ]  # fmt: skip
+    return tuple(_defect(atoms, int(row)) for row in rows)
+
+
+def _defect(atoms: AtomMap, row: int) -> Defect:
+    x, y = atoms.sites_xy[row]
+    return Defect(
+        x_px=round(float(x), 2), y_px=round(float(y), 2), kind=atoms.sites_state[row],
+        p_vacancy=round(float(atoms.sites_p_vacancy[row]), 4),
+        relative_brightness=round(float(atoms.sites_relative[row]), 3), examined=bool(atoms.sites_examined[row]),
+    )  # fmt: skip
+
+
+def summary(result: Result) -> str:
+    """The result in one line for a person."""
+    flags = f"; flagged: {', '.join(flag.code for flag in result.flags)}" if result.flags else ""
+    if result.cannot_tell:
+        return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}"
+    return (
+        f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
+        f"{result.sites_examined:,} sites examined, recall {result.recall:.2f}{flags}"
+    )
+
+
+TOOL: Tool[Args, Result] = Tool(
+    "detect_defects",
+    "Find the atom columns and vacancies of a known phase in a HAADF frame: a probability for every site, a density "
+    "with a 95 % interval, recall and expected false calls at these counts. Says 'cannot tell' out of focus, without a "
+    "lattice or with too few counts. It only reads a frame: no exposure, no motion.",
+    "analyse",
+    Args,
+    Result,
+    run,
+    free,
+    summary,
+)

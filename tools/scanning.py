@@ -1,0 +1,89 @@
+"""What every exposing tool shares: the arguments of a scan, and the arithmetic of its cost."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.calls import Cost
+from eucentric.core.instrument import Scan
+from eucentric.core.units import Unit
+from eucentric.knowledge.dose import ScanDose, frame_seconds, scan_dose
+from eucentric.tools.base import Context, Setting
+
+Pixels = Annotated[int, Field(ge=16, le=4096, strict=True)]
+FovNm = Annotated[float, Unit("nm"), Field(ge=0.5, le=100_000)]
+DwellUs = Annotated[float, Unit("us"), Field(ge=0.1, le=10_000)]
+
+
+class ScanArgs(Model):
+    """Arguments of a scanned frame; what is left out is the present setting or the disclosed default."""
+
+    width_px: Pixels = 512
+    """Columns of the image [px]."""
+    height_px: Pixels = 512
+    """Rows of the image [px]."""
+    fov_nm: FovNm | None = None
+    """Width of the field of view [nm]; left out: as it is set now."""
+    dwell_us: DwellUs | None = None
+    """Time on each pixel [µs]; left out: 2 µs."""
+
+    def scan(self, present_fov_nm: float, detectors: tuple[str, ...], default_dwell_us: float = 2.0) -> Scan:
+        """The scan these arguments mean."""
+        return Scan(
+            detectors=detectors,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            fov_nm=self.fov_nm or present_fov_nm,
+            dwell_us=self.dwell_us or default_dwell_us,
+        )
+
+
+def predicted_dose(scan: Scan, setting: Setting) -> ScanDose:
+    """Dose of one frame at the settings of that point of the plan."""
+    optics = setting.state.optics
+    return scan_dose(
+        current_pa=optics["probe_current_pa"],
+        dwell_us=scan.dwell_us,
+        pixel_nm=scan.pixel_nm,
+        columns=scan.width_px,
+        voltage_kv=optics["voltage_kv"],
+        convergence_mrad=optics["convergence_mrad"],
+        flyback_us=setting.capabilities.line_flyback_s * 1e6,
+    )
+
+
+def predicted_seconds(scan: Scan, setting: Setting) -> float:
+    """Time of one frame [s]."""
+    return frame_seconds(
+        rows=scan.height_px,
+        columns=scan.width_px,
+        dwell_us=scan.dwell_us,
+        flyback_us=setting.capabilities.line_flyback_s * 1e6,
+        overhead_s=setting.capabilities.frame_overhead_s,
+    )
+
+
+def frames_cost(scan: Scan, setting: Setting, frames: int = 1, *, beside: bool = False) -> Cost:
+    """Cost of `frames` equal frames at one place (`beside`: a place next to the target)."""
+    dose = predicted_dose(scan, setting)
+    bound = dose.bound_e_per_a2 * frames
+    return Cost(
+        seconds=predicted_seconds(scan, setting) * frames,
+        mean_dose_e_per_a2=dose.mean_e_per_a2 * frames,
+        dose_e_per_a2=0.0 if beside else bound,
+        elsewhere_e_per_a2=bound if beside else 0.0,
+        frames=frames * len(scan.detectors),
+        megabytes=scan.width_px * scan.height_px * 4e-6 * frames * len(scan.detectors),
+    )
+
+
+def move_seconds(setting: Setting, distance_um: float) -> float:
+    """Declared time of a stage move in x or y [s]."""
+    axis = setting.capabilities.axis("x")
+    return axis.overhead_s + distance_um * 1e-6 / axis.speed if axis else 0.0
+
+
+def setting_now(context: Context) -> Setting:
+    """The setting as it is, for tools that choose by cost."""
+    return Setting(context.microscope.capabilities(), context.microscope.state(), context.specimen)

@@ -1,0 +1,154 @@
+"""Choose places in a survey: suspended areas of a wanted number of layers."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from eucentric.core.base import Model
+from eucentric.core.errors import BadInput
+from eucentric.core.instrument import Frame
+from eucentric.core.units import Unit
+from eucentric.knowledge.dose import electrons
+from eucentric.knowledge.layers import layer_share
+from eucentric.knowledge.phases import Phase, phase
+from eucentric.tools.base import Context, Tool, free
+from eucentric.tools.vision.flakes import Region, beam_share, find_regions
+
+
+class Args(Model):
+    """What counts as a target."""
+
+    frames: tuple[str, ...] = Field(min_length=1, max_length=10_000)
+    """Overview frames to look in."""
+    layers: int = Field(1, ge=1, le=10, strict=True)
+    """Number of layers."""
+    material: str | None = Field(None, max_length=80)
+    """Left out: the specimen card's."""
+    at_most: int = Field(3, ge=1, le=1000, strict=True)
+    """How many to keep."""
+    min_size_nm: Annotated[float, Unit("nm"), Field(gt=0, le=20_000)] = 200.0
+    """Diameter of the largest circle that must fit [nm]."""
+    apart_um: Annotated[float, Unit("um"), Field(ge=0, le=1000)] = 4.0
+    """Smallest distance between targets [µm], so that the overview of one does not expose another."""
+
+
+class Target(Model):
+    """A place to go to."""
+
+    id: str
+    x_um: float
+    y_um: float
+    """In the stage frame, by the survey's reported positions."""
+    size_nm: float
+    layers: float
+    """Measured: mean signal in units of one layer."""
+    score: float
+    frame: str
+
+
+class Result(Model):
+    """What was chosen and what was not."""
+
+    targets: tuple[Target, ...]
+    candidates: int
+    excluded: tuple[str, ...]
+    """Every other candidate, with the reason."""
+
+
+def run(args: Args, context: Context) -> Result:
+    """Segment each frame, then keep the best places that are far enough apart."""
+    material = phase(args.material or context.specimen.material)
+    found: list[tuple[Target, float]] = []
+    for name in args.frames:
+        frame = context.records.frame(name)
+        found += [(target, margin) for target, margin in _in_frame(frame, context, material, args.layers)]
+    return _choose(found, args)
+
+
+def _in_frame(frame: Frame, context: Context, material: Phase, layers: int) -> list[tuple[Target, float]]:
+    if (
+        frame.counts_per_electron is None
+        or frame.pixel_pm is None
+        or frame.x_um is None
+        or frame.y_um is None
+    ):
+        raise BadInput(
+            f"frame {frame.id} has no calibration", "layers are counted from the detector's calibration"
+        )
+    share = beam_share(
+        context.records.pixels(frame),
+        electrons(frame.probe_current_pa or 0.0, (frame.dwell_us or 0.0) * 1e-6),
+        frame.counts_per_electron,
+        frame.offset_counts,
+    )
+    detector = context.microscope.capabilities().detector(frame.detector)
+    angles = detector.collection_mrad if detector else (60.0, 140.0)
+    one = layer_share(material, frame.voltage_kv or 60.0, angles)
+    return [_target(frame, region) for region in find_regions(share, one, layers)]
+
+
+def _target(frame: Frame, region: Region) -> tuple[Target, float]:
+    pixel_um = (frame.pixel_pm or 0.0) * 1e-6
+    height, width = frame.shape
+    edge = min(region.row, region.column, height - 1 - region.row, width - 1 - region.column) * pixel_um
+    target = Target(
+        id="",
+        x_um=round((frame.x_um or 0.0) + (region.column - (width - 1) / 2) * pixel_um, 4),
+        y_um=round((frame.y_um or 0.0) + (region.row - (height - 1) / 2) * pixel_um, 4),
+        size_nm=round(2 * region.radius_px * pixel_um * 1e3, 1),
+        layers=round(region.layers, 3),
+        score=round(region.score, 4),
+        frame=frame.id,
+    )
+    return target, edge
+
+
+def _reason(target: Target, edge_um: float, kept: list[Target], args: Args) -> str:
+    """Why a candidate is not kept ('' if it is)."""
+    if target.size_nm < args.min_size_nm:
+        return f"only {target.size_nm:.0f} nm wide, {args.min_size_nm:.0f} needed"
+    if target.score < 0.3:
+        return f"signal {target.layers:.2f} layers or uneven (score {target.score:.2f})"
+    if edge_um < 1.5:
+        return f"{edge_um:.1f} µm from the edge of its tile: could not be found again"
+    near = [
+        one
+        for one in kept
+        if (one.x_um - target.x_um) ** 2 + (one.y_um - target.y_um) ** 2 < args.apart_um**2
+    ]
+    if near:
+        return f"within {args.apart_um:g} µm of target {near[0].id}"
+    return f"beyond the {args.at_most} asked for" if len(kept) >= args.at_most else ""
+
+
+def _choose(found: list[tuple[Target, float]], args: Args) -> Result:
+    kept: list[Target] = []
+    excluded = []
+    ranked = sorted(
+        found, key=lambda pair: (-round(pair[0].score * min(1.0, pair[0].size_nm / 600), 3), pair[0].x_um)
+    )
+    for target, edge in ranked:
+        reason = _reason(target, edge, kept, args)
+        if reason:
+            excluded.append(f"({target.x_um:+.2f}, {target.y_um:+.2f}) µm in {target.frame}: {reason}")
+        else:
+            kept.append(target.model_copy(update={"id": f"t{len(kept) + 1}"}))
+    return Result(targets=tuple(kept), candidates=len(found), excluded=tuple(excluded))
+
+
+TOOL: Tool[Args, Result] = Tool(
+    "select_targets",
+    "Find suspended areas with the wanted number of layers in overview frames, by the share of the beam they "
+    "scatter, and choose the best. Says what was not chosen and why. Exposes nothing.",
+    "analyse",
+    Args,
+    Result,
+    run,
+    free,
+    lambda result: (
+        f"{len(result.targets)} of {result.candidates} candidates chosen: "
+        + "; ".join(
+            f"{t.id} ({t.x_um:+.2f}, {t.y_um:+.2f}) µm, {t.size_nm:.0f} nm wide" for t in result.targets
+        )
+    ),
+)

@@ -1,0 +1,91 @@
+"""What one image shows, as arrays: the value that the rest of the room passes on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eucentric.knowledge.phases import Phase
+from eucentric.tools.vision.quality import Flag
+
+Array = NDArray[np.float64]
+
+METHOD = (
+    "lattice-mixture v1 (ring scale, polynomial lattice with local mean, matched-filter deficit of every site, "
+    "population mixture, Gaussian refinement with the lattice as prior)"
+)
+
+
+def _none2() -> Array:
+    return np.zeros((0, 2))
+
+
+def _none1() -> Array:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True)
+class AtomMap:
+    """What one image shows. Positions are (n, 2) float64 [px of the image], x = column, y = row."""
+
+    phase: Phase
+    shape: tuple[int, int]
+    pixel_pm: float | None = None
+    pixel_pm_sigma: float | None = None
+    stated_pixel_pm: float | None = None
+    rings: str = ""
+    atoms_xy: Array = field(default_factory=_none2)
+    atoms_sigma_pm: Array = field(default_factory=_none1)
+    """(n,) float64 [pm]: along one axis."""
+    atoms_counts: Array = field(default_factory=_none1)
+    """(n,) float64: net volume of the column, in electrons if the detector's calibration was given."""
+    atoms_site: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(n,) int64: row in the arrays of sites."""
+    sites_xy: Array = field(default_factory=_none2)
+    sites_p_vacancy: Array = field(default_factory=_none1)
+    sites_sublattice: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    sites_relative: Array = field(default_factory=_none1)
+    """(n,) float64: brightness over the full column there."""
+    sites_examined: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    """(n,) bool: counted in a density (not at the edge, not where the lattice is lost)."""
+    sites_state: tuple[str, ...] = ()
+    """(n): the most probable state, such as 'full' or 'V_Ti'."""
+    vacancies_xy: Array = field(default_factory=_none2)
+    vacancies_p: Array = field(default_factory=_none1)
+    vacancies_site: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    coherence: float = 0.0
+    residual_pm: float | None = None
+    column_sigma_pm: float | None = None
+    """Width of the mean column: probe, vibration and defocus together [pm]."""
+    displacement_pm: float | None = None
+    """Scatter of columns about the lattice along one axis, the prior of the refinement [pm]."""
+    counts_per_column: float = 0.0
+    """Net counts of the brightest kind of column, median."""
+    localisation_pm: float | None = None
+    """Noise of a place by the data alone, along one axis [pm]."""
+    snr: float = 0.0
+    """Height of the full column over the scatter of full columns."""
+    capacity: float = 0.0
+    """Columns that the area of the image holds."""
+    columns_seen: int = 0
+    usable: float = 0.0
+    """Share of the area (edges apart) where the lattice is seen."""
+    not_counted: tuple[str, ...] = ()
+    recall: float = 0.0
+    """Probability that a vacancy here is called at p > 0.5."""
+    false_calls: float = 0.0
+    """Expected calls on intact sites among the examined ones."""
+    flags: tuple[Flag, ...] = ()
+    cannot_tell: str = ""
+    """Reason, if no statement about vacancies is made."""
+    method: str = METHOD
+
+    @property
+    def examined(self) -> int:
+        """Number of sites counted in a density."""
+        return int(self.sites_examined.sum())
+
+    @property
+    def called(self) -> int:
+        """Examined sites with p > 0.5."""
+        return int((self.sites_p_vacancy[self.sites_examined] > 0.5).sum())

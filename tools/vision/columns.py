@@ -1,0 +1,121 @@
+"""The columns of a phase on a fitted lattice: which site is which, how bright a full one is, what each one is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eucentric.knowledge.phases import Column, Phase
+from eucentric.tools.vision.lattice import Lattice
+from eucentric.tools.vision.populations import fit_populations
+from eucentric.tools.vision.sites import Profile, column_profile, site_deficits, site_heights
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Every site of the triangular lattice a/√3 that lies in the image."""
+
+    xy: Array
+    sublattice: NDArray[np.int64]
+    """(n,) int64: 0 for the brightest column of the phase, then in the phase's order."""
+    heights: Array
+    """(n,) float64 [image units]: all columns solved jointly."""
+    profile: Profile
+
+
+def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing: float) -> Sites:
+    """All sites with their sublattice (0: the brightest column of the phase) and heights."""
+    if phase.equal_columns:
+        profile = column_profile(small, lattice.xy, spacing)
+        sublattice = (lattice.index[:, 0] - lattice.index[:, 1]) % 3
+        xy = lattice.xy
+        heights = site_heights(small, xy, profile.sigma_px, spacing)
+        return Sites(xy, sublattice.astype(np.int64), heights, profile)
+    weights = [column.weight for column in phase.columns] + [0.0, 0.0]
+    profile = column_profile(small, lattice.xy, spacing, (weights[1] + weights[2]) / 2)
+    xy = np.concatenate([lattice.xy, lattice.offset(1 / 3), lattice.offset(2 / 3)])
+    sublattice = np.repeat(np.arange(3), len(lattice.xy))
+    inside = ((xy >= -0.5) & (xy < np.array(small.shape[::-1]) - 0.5)).all(1)
+    xy, sublattice = xy[inside], sublattice[inside]
+    heights = site_heights(small, xy, profile.sigma_px, spacing)
+    order = sorted(range(3), key=lambda s: -float(np.median(heights[sublattice == s])))
+    return Sites(xy, np.argsort(order)[sublattice].astype(np.int64), heights, profile)
+
+
+def full_heights(sites: Sites, phase: Phase, edge: Mask) -> Array:
+    """(n,) height of a full column of the site's sublattice; NaN where the phase has no column."""
+    medians = [float(np.median(sites.heights[(sites.sublattice == s) & ~edge])) for s in range(3)]
+    top = max(*medians, 1e-12)
+    # The profile gives the scale, the joint solution the ratios; none is taken as dimmer than half of the known ratio.
+    full = np.full(3, np.nan)
+    for s, column in enumerate(phase.columns):
+        full[s] = sites.profile.height * max(medians[s] / top, 0.5 * column.weight)
+    heights: Array = full[sites.sublattice]
+    return heights
+
+
+def _columns_of(phase: Phase) -> list[tuple[Column, list[int]]]:
+    """Kinds of column with the sublattices that share one set of populations."""
+    if phase.equal_columns:
+        return [(phase.columns[0], [0, 1, 2])]
+    return [(column, [i]) for i, column in enumerate(phase.columns)]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What every site is, and how well that can be told here."""
+
+    relative: Array
+    p_vacancy: Array
+    p_column: Array
+    state: list[str]
+    recall: float
+    false_calls: float
+    snr: float
+
+
+def judge(
+    small: NDArray[np.float32], sites: Sites, full: Array, use: Mask, phase: Phase, spacing: float
+) -> Judged:
+    """Posterior of every site; in three rounds, so that neighbours of a defect are judged knowing of it."""
+    deficits = site_deficits(small, sites.xy, sites.profile.sigma_px, spacing)
+    occupied = np.isfinite(full)
+    height = np.where(occupied, full, np.nanmax(full))
+    missing, trusted = np.zeros(len(full)), np.ones(len(full))
+    for _ in range(3):
+        relative = deficits.relative(sites.sublattice, height, missing, trusted, sites.xy)
+        judged = _populated(sites, relative, use, phase)
+        trusted = np.where(use, 1 - judged.p_vacancy, 0.05)
+        # What is known to be missing, or too much (an adatom), no longer disturbs the sites around it.
+        lacking = np.where(judged.p_vacancy > 0.3, judged.p_vacancy * np.clip(1 - relative, 0, 1.2), 0.0)
+        missing = np.where(relative > 1 + 4 / max(judged.snr, 1e-6), 1 - relative, lacking)
+    return judged
+
+
+def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase) -> Judged:
+    """Posterior of every site from the populations of its kind."""
+    n = len(sites.xy)
+    p_vacancy, p_column, state = np.zeros(n), np.zeros(n), ["empty site"] * n
+    recalls, false, snr = [], 0.0, 0.0
+    for column, group in _columns_of(phase):
+        of = np.isin(sites.sublattice, group)
+        fit_on = of & use
+        if fit_on.sum() < 20:
+            continue
+        height = sites.profile.height * column.weight
+        background = max(sites.profile.background, 0.0) / max(height, 1e-12)
+        populations = fit_populations(relative[fit_on], column.states, background)
+        posterior = populations.posterior(relative[of])
+        p_vacancy[of] = populations.p_vacancy(relative[of])
+        p_column[of] = posterior[:, [s.column_left for s in column.states]].sum(1)
+        for row, best in zip(np.flatnonzero(of), posterior.argmax(1), strict=True):
+            state[row] = column.states[best].name
+        recall, rate = populations.calls()
+        recalls.append((recall, int(fit_on.sum())))
+        false += rate * float((1 - p_vacancy[fit_on]).sum())
+        snr = snr or float(1 / populations.widths[0])
+    total = sum(count for _, count in recalls) or 1
+    return Judged(relative, p_vacancy, p_column, state, sum(r * c for r, c in recalls) / total, false, snr)

@@ -1,0 +1,125 @@
+"""What can be trusted: flags with their reason, and when to say nothing rather than guess."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Flag = tuple[str, str]
+"""(code, text for a person)."""
+
+LATTICE_SEEN = 0.5
+"""Where the local mean column has less than this share of its brightness, the lattice is lost."""
+LATTICE_GONE = 0.15
+MIN_COHERENCE = 0.65
+RESIDUAL_FACTOR = 1.5
+MIN_MODULATION = 0.2
+"""In focus, the columns of a monolayer hold half of the intensity and more; a known zero level is assumed."""
+MIN_RECALL, GOOD_RECALL = 0.3, 0.8
+SCALE_TOLERANCE = 0.01
+CAPACITY_TOLERANCE = 0.03
+FATAL = ("no_lattice", "out_of_focus", "low_counts")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The figures that the flags are read from."""
+
+    coherence: float
+    residual_pm: float
+    column_sigma_pm: float
+    fit_noise_pm: float
+    """Localisation noise along one axis [pm]."""
+    pixel_pm: float
+    stated_pixel_pm: float | None
+    columns: int
+    capacity: float
+    usable: float
+    recall: float
+    modulation: float
+    """Net volume of the columns over all intensity of the image."""
+
+
+def flags_of(p: Picture) -> tuple[Flag, ...]:
+    """All flags of a picture, worst first."""
+    return tuple(flag for flag in (_focus(p), _counts(p), _scale(p), _capacity(p), _area(p)) if flag)
+
+
+def verdict(flags: tuple[Flag, ...]) -> str:
+    """Why nothing is said about vacancies, or an empty text."""
+    return "; ".join(text for code, text in flags if code in FATAL)
+
+
+def _focus(p: Picture) -> Flag | None:
+    """Disorder that the counts do not explain, or columns that hardly stand out of what lies between them."""
+    if p.coherence >= MIN_COHERENCE:
+        return None
+    seen = f"six-fold coherence {p.coherence:.2f} < {MIN_COHERENCE}"
+    expected = 2**0.5 * p.fit_noise_pm
+    if p.residual_pm > RESIDUAL_FACTOR * expected:
+        off = f"peaks lie {p.residual_pm:.0f} pm off the lattice where noise explains {expected:.0f}"
+        return ("out_of_focus", f"{seen}, and {off}: out of focus, tilted or disordered")
+    if p.modulation < MIN_MODULATION:
+        return (
+            "out_of_focus",
+            f"{seen}, and columns hold only {p.modulation:.0%} of the intensity: out of focus",
+        )
+    off = f"{p.residual_pm:.0f} pm off the lattice, {expected:.0f} expected"
+    return ("low_coherence", f"{seen}; the counts explain it ({off})")
+
+
+def _counts(p: Picture) -> Flag | None:
+    text = f"a vacancy here is found with a probability of {p.recall:.0%}"
+    if p.recall < MIN_RECALL:
+        return ("low_counts", f"{text}: too few counts in a column to tell")
+    return ("low_recall", f"{text}; the density is corrected for it") if p.recall < GOOD_RECALL else None
+
+
+def _scale(p: Picture) -> Flag | None:
+    if p.stated_pixel_pm is None:
+        return None
+    off = p.pixel_pm / p.stated_pixel_pm - 1
+    if abs(off) <= SCALE_TOLERANCE:
+        return None
+    return (
+        "scale_disagrees",
+        f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
+        "pixel size or material is wrong; the lattice's value is used",
+    )
+
+
+def _capacity(p: Picture) -> Flag | None:
+    expected = p.capacity * p.usable
+    if expected <= 0 or abs(p.columns / expected - 1) <= CAPACITY_TOLERANCE + 2.0 / max(expected, 1) ** 0.5:
+        return None
+    return ("off_capacity", f"{p.columns} sites where the area holds {expected:.0f}")
+
+
+def _area(p: Picture) -> Flag | None:
+    if p.usable >= 0.98:
+        return None
+    return ("partly_lost", f"the lattice is seen on {p.usable:.0%} of the area only")
+
+
+def not_counted(usable: float, at_edge: int, missing: float) -> tuple[str, ...]:
+    """Sentences for the person: what was left out, and why."""
+    out = [f"{at_edge} sites at the edge of the image"]
+    if usable < 1:
+        out.append(f"{1 - usable:.1%} of the sites, where the lattice is not seen")
+    if missing > 0:
+        out.append(f"{missing:.1%} of the pixels, which hold no number")
+    return tuple(out)
+
+
+def near_missing(
+    xy: NDArray[np.float64], missing: NDArray[np.bool_], factor: int, spacing: float
+) -> NDArray[np.bool_]:
+    """(n,) bool: sites within a spacing of a pixel without a number."""
+    if not missing.any():
+        return np.zeros(len(xy), bool)
+    distance = ndimage.distance_transform_edt(~missing)
+    place = np.rint(xy[:, ::-1] * factor).astype(int)
+    place = np.clip(place, 0, np.array(missing.shape) - 1)
+    near: NDArray[np.bool_] = distance[place[:, 0], place[:, 1]] < spacing * factor
+    return near
