@@ -1,0 +1,1 @@
+"""Planning, preview, policy, gates, the executor, judging, recovery and the report."""

@@ -1,0 +1,88 @@
+"""What a person sees before deciding: the plan with prices, and the envelope that would be granted."""
+
+from eucentric.agent.preview import Preview, Row
+from eucentric.core.calls import Envelope
+from eucentric.core.instrument import MicroscopeState
+from eucentric.core.plan import Plan
+from eucentric.core.request import SpecimenCard
+from eucentric.core.text import visible
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min {seconds - 60 * minutes:02.0f}" if minutes < 90 else f"{seconds / 3600:.1f} h"
+
+
+def _dose(row: Row) -> str:
+    cost = row.each
+    if not cost.frames:
+        return "–"
+    if cost.dose_e_per_a2 == 0.0:
+        return f"≤ {cost.elsewhere_e_per_a2:.3g} beside the target"
+    undersampled = cost.dose_e_per_a2 > 2 * cost.mean_dose_e_per_a2
+    mean = f"{cost.mean_dose_e_per_a2:.2g} mean, ≤ {cost.dose_e_per_a2:.3g} under the probe"
+    return mean if undersampled else f"≤ {cost.dose_e_per_a2:.3g}"
+
+
+def _line(number: int, row: Row) -> str:
+    times = f"{row.times} × " if row.times > 1 else ""
+    asks = {"expose": "beam", "control": "moves"}.get(row.risk, "–")
+    time = f"{times}{duration(row.each.seconds)}" if row.each.seconds else "–"
+    return f"{number:>2}  {visible(row.what, limit=64):<64.64}  {time:<16} {_dose(row):<44} {asks}"
+
+
+def plan_lines(plan: Plan, shown: Preview) -> list[str]:
+    """The plan as a table of steps with time and dose."""
+    head = f"{'Plan r' + str(plan.revision):<68}  {'time':<16} {'dose e/Å² (each place)':<44} does"
+    lines = [head] + [_line(number, row) for number, row in enumerate(shown.rows, start=1)]
+    lines.append(
+        f"Worst case   {duration(shown.seconds)}, {shown.frames} frames, {shown.megabytes:.0f} MB; "
+        f"≤ {shown.dose_e_per_a2:.3g} of {shown.budget_e_per_a2:.3g} e/Å² at any atom of a target"
+    )
+    if shown.elsewhere_e_per_a2:
+        lines.append(
+            f"             ≤ {shown.elsewhere_e_per_a2:.3g} e/Å² on areas beside the targets (focus)"
+        )
+    lines.append(
+        f"Stage        x {shown.x_um[0]:+.1f} … {shown.x_um[1]:+.1f} µm, y {shown.y_um[0]:+.1f} … {shown.y_um[1]:+.1f} µm"
+    )
+    for index, text in enumerate(plan.assumed):
+        lines.append(f"{'Assumed' if index == 0 else '':<12} {visible(text, limit=300)}")
+    for text in plan.not_understood:
+        lines.append(f"Not understood  {visible(text, limit=200)}")
+    for text in shown.problems:
+        lines.append(f"PROBLEM      {visible(text, limit=400)}")
+    return lines
+
+
+def gate_card(
+    plan: Plan,
+    shown: Preview,
+    envelope: Envelope,
+    specimen: SpecimenCard | None,
+    state: MicroscopeState,
+    gate: str,
+) -> str:
+    """The full text of a gate: its digest is kept with the decision."""
+    name = visible(specimen.name, limit=80) if specimen else "NO SPECIMEN CARD"
+    beam = "beam blanked" if state.blanked else "BEAM ON"
+    lines = [
+        f"GATE {gate}  {visible(plan.title, limit=100)}",
+        f"Sample       {name}      Instrument  {visible(state.instrument, limit=60)}, "
+        f"{state.optics['voltage_kv']:g} kV, {state.optics['probe_current_pa']:.3g} pA, {beam}",
+        *plan_lines(plan, shown),
+        f"From         {visible(plan.planner, limit=60)}",
+    ]
+    if state.held:
+        lines.append(f"Beam held    {visible(state.held, limit=200)}; approving allows the beam again")
+    lines.append(
+        f"Approving    ≤ {envelope.max_frames} frames, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
+        f"≤ {envelope.max_probe_current_pa:.3g} pA, ≤ {duration(envelope.max_seconds)} of instrument time, stage in "
+        f"x {envelope.x_um[0]:+.1f} … {envelope.x_um[1]:+.1f}, y {envelope.y_um[0]:+.1f} … {envelope.y_um[1]:+.1f} µm"
+    )
+    return "\n".join(lines)

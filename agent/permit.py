@@ -1,0 +1,106 @@
+"""Whether an approval covers an act: the executor asks here before anything is sent."""
+
+from datetime import UTC, datetime
+
+from eucentric.core.calls import Approval, Binding, Envelope
+from eucentric.core.clock import utc_now
+from eucentric.core.errors import ApprovalRefused
+from eucentric.core.instrument import MicroscopeState, OpticsChange, Scan, StageMove
+
+_GRANTING = ("approved", "edited", "granted-for-class")
+
+
+class Permit:
+    """An approval in force, with what is left of its envelope."""
+
+    def __init__(self, approval: Approval, plan: str, limits_version: str, started_s: float) -> None:
+        if approval.outcome not in _GRANTING or approval.envelope is None:
+            raise ApprovalRefused(
+                f"gate {approval.gate} is {approval.outcome}", "nothing was sent", "approve the plan first"
+            )
+        self.approval, self.envelope = approval, approval.envelope
+        self.plan, self.limits_version, self.started_s = plan, limits_version, started_s
+        self.frames_used = 0
+
+    def check_call(self, tool: str) -> None:
+        """The tool must be one of those approved."""
+        if tool not in self.envelope.tools:
+            self._refuse(f"tool {tool}", f"the approval covers {', '.join(self.envelope.tools)}")
+
+    def check_state(self, state: MicroscopeState, margin_s: float = 0.0) -> None:
+        """The instrument, specimen, voltage and epoch must be those approved, and the time not over."""
+        now = binding_of(self.plan, self.limits_version, state)
+        if now.sha256 != self.approval.binding:
+            self._refuse(
+                "this act", "specimen, holder, voltage, instrument, limits or plan changed since the approval"
+            )
+        if self.approval.expires_utc and utc_now() > self.approval.expires_utc:
+            self._refuse("this act", f"the approval expired at {self.approval.expires_utc}")
+        spent = state.time_s - self.started_s + margin_s
+        if spent > self.envelope.max_seconds:
+            self._refuse(f"{spent:.0f} s of instrument time", f"approved {self.envelope.max_seconds:.0f} s")
+
+    def check_move(self, target: StageMove) -> None:
+        """Every axis of the target must lie in the approved box."""
+        for name, value in target.model_dump(exclude_none=True).items():
+            low, high = getattr(self.envelope, name)
+            if not low - 1e-9 <= value <= high + 1e-9:
+                self._refuse(f"{name} = {value:.3f}", f"approved {low:.3f} … {high:.3f}")
+
+    def check_optics(self, change: OpticsChange) -> None:
+        """The probe current must not pass the approved one."""
+        current = change.probe_current_pa
+        if current is not None and current > self.envelope.max_probe_current_pa * (1 + 1e-9):
+            self._refuse(
+                f"probe current {current:g} pA", f"approved {self.envelope.max_probe_current_pa:g} pA"
+            )
+
+    def check_scan(self, scan: Scan, dose_after: float, current_pa: float) -> None:
+        """Frames left, dose at the place and current must be inside the envelope."""
+        count = self.frames_used + len(scan.detectors)
+        if count > self.envelope.max_frames:
+            self._refuse(f"frame {count}", f"approved {self.envelope.max_frames} frames")
+        if dose_after > self.envelope.max_dose_e_per_a2 * (1 + 1e-9):
+            self._refuse(
+                f"{dose_after:.3g} e/Å² at this place", f"approved {self.envelope.max_dose_e_per_a2:.3g}"
+            )
+        if current_pa > self.envelope.max_probe_current_pa * (1 + 1e-6):
+            self._refuse(
+                f"probe current {current_pa:g} pA", f"approved {self.envelope.max_probe_current_pa:g} pA"
+            )
+
+    def use_frames(self, count: int) -> None:
+        """Count frames against the envelope."""
+        self.frames_used += count
+
+    def _refuse(self, what: str, why: str) -> None:
+        raise ApprovalRefused(
+            f"Refused: {what} is outside the approved envelope",
+            f"{why}. Nothing was sent to the instrument",
+            "ask again with a new plan, or have an operator approve a wider envelope",
+        )
+
+
+def binding_of(plan: str, limits_version: str, state: MicroscopeState) -> Binding:
+    """What an approval given now would be tied to."""
+    return Binding(
+        plan=plan,
+        limits_version=limits_version,
+        instrument=state.instrument,
+        holder=state.holder,
+        loading=state.loading,
+        voltage_kv=round(state.optics.get("voltage_kv", 0.0), 3),
+        epoch=state.epoch,
+    )
+
+
+def expiry(hours: float) -> str:
+    """UTC time that many hours from now."""
+    return (
+        datetime.fromtimestamp(datetime.now(UTC).timestamp() + hours * 3600, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+__all__ = ["Envelope", "Permit", "binding_of", "expiry"]

@@ -1,0 +1,119 @@
+"""The command line: a table of commands, each imported only when it is called."""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from eucentric import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Do what a sentence asks: plan, preview, approval, work, report."),
+    "plan": ("plan", "Plan and price a sentence; nothing is executed."),
+    "approve": ("decide", "Approve a parked run's gate (terminal and operator secret needed)."),
+    "deny": ("decide", "Reject a parked run's gate, with a reason."),
+    "resume": ("resume", "Explain a stopped, parked or crashed run, and take it up again."),
+    "stop": ("stop", "Blank the beam first, then stop scan and motion. From any terminal."),
+    "blank": ("stop", "Blank the beam and hold it."),
+    "status": ("status", "What runs, what waits for a decision, which beams are held."),
+    "watch": ("watch", "Follow a run live in the terminal (read-only, with a stop key)."),
+    "audit": ("audit", "List runs, show one, verify the ledger."),
+    "detect": ("detect", "Find atoms and vacancies in image files."),
+    "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
+    "host": ("host", "Serve one instrument in the foreground."),
+    "operator": ("operator", "Register an operator's secret on this machine."),
+    "doctor": ("doctor", "Check this installation and say what is missing."),
+    "bench": ("bench", "Run a benchmark and print its JSON."),
+}
+
+_EPILOG = """\b
+Examples
+  eucentric run "find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2
+                 and tell me the Ti vacancy density"
+  eucentric plan "take a 512x512 HAADF at 20 nm field of view"
+  eucentric detect image.tif --material Ti3C2
+  eucentric stop                          # from any other terminal
+  eucentric audit show r-0001
+\b
+Exit codes: 0 done or answered, 1 failed, 2 usage, 3 refused, 4 needs clarification, 5 stopped,
+6 parked or needs an operator. Every command takes --json and then prints exactly one JSON object."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"eucentric.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="eucentric")
+def cli() -> None:
+    """Run an electron microscope in plain words, under human supervision, with every decision on record."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point: errors of the tree become one readable message, or one JSON object, and an exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in args
+    try:
+        cli.main(args, prog_name="eucentric", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        _usage(error, as_json)
+    except click.Abort:
+        _fail({"type": "Stopped", "code": "E-STOP-01", "what": "interrupted", "exit_code": 5}, as_json)
+    except Exception as error:
+        _known(error, as_json)
+
+
+def _usage(error: click.ClickException, as_json: bool) -> None:
+    if as_json:
+        _fail(
+            {"type": "BadInput", "code": "E-USAGE-01", "what": error.format_message(), "exit_code": 2}, True
+        )
+    error.show()
+    sys.exit(2)
+
+
+def _known(error: Exception, as_json: bool) -> None:
+    from eucentric.core.errors import Defect, EucentricError
+
+    if not isinstance(error, EucentricError):
+        if "--debug" in sys.argv:
+            raise error
+        error = Defect(
+            f"{type(error).__name__}: {error}", "this is a bug of ours", "run again with --debug, report it"
+        )
+    _fail({**error.as_dict(), "exit_code": error.exit_code}, as_json)
+
+
+def _fail(body: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"ok": False, "error": body, "exit_code": body["exit_code"]}, ensure_ascii=False))
+    else:
+        from eucentric.core.text import visible
+
+        print(f"{body['code']}  {visible(str(body['what']), one_line=False)}", file=sys.stderr)
+        for key in ("why", "remedy"):
+            if body.get(key):
+                print(f"  {visible(str(body[key]), one_line=False)}", file=sys.stderr)
+    sys.exit(body["exit_code"])

@@ -1,0 +1,154 @@
+"""How a run looks on a terminal: short lines, units always, questions at the gate."""
+
+import select
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from eucentric.agent.agenda import Item
+from eucentric.agent.card import plan_lines
+from eucentric.agent.executor import finding_line
+from eucentric.agent.gate import Answer, Asked
+from eucentric.agent.judge import Judgement
+from eucentric.agent.outcome import RunOutcome
+from eucentric.agent.preview import Preview
+from eucentric.agent.session import Observer
+from eucentric.core.calls import Approval, ToolCall, ToolResult
+from eucentric.core.plan import Plan, Proposal
+from eucentric.core.text import visible
+
+
+class Console(Observer):
+    """Prints what happens; `quiet` (with --json) prints nothing on stdout."""
+
+    def __init__(self, quiet: bool, gate_shows_plan: bool = False) -> None:
+        self.quiet, self.gate_shows_plan = quiet, gate_shows_plan
+
+    def say(self, text: str, *, bold: bool = False) -> None:
+        """A line."""
+        if not self.quiet:
+            click.echo(click.style(text, bold=bold) if bold else text)
+
+    def note(self, text: str) -> None:
+        """Progress, on stderr, over the same line where that is a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            return
+        click.echo(f"\r\033[K         … {visible(text, limit=100)}", nl=False, err=True)
+
+    def _clear(self) -> None:
+        if not self.quiet and sys.stderr.isatty():
+            click.echo("\r\033[K", nl=False, err=True)
+
+    def proposed(self, proposal: Proposal) -> None:
+        """What was understood, or the words instead of a plan."""
+        if proposal.plan:
+            self.say(
+                f"Understood   {visible(proposal.plan.title, limit=160)}      planner: {proposal.plan.planner}"
+            )
+        if proposal.say:
+            self.say(visible(proposal.say, one_line=False, limit=4000))
+        for number, option in enumerate(proposal.options, start=1):
+            self.say(f"  {number}  {visible(option, limit=300)}")
+
+    def previewed(self, plan: Plan, shown: Preview) -> None:
+        """The priced plan, unless the gate's card is going to show it."""
+        if shown.asks and not shown.problems and self.gate_shows_plan:
+            return
+        if shown.asks or shown.problems:
+            self.say("\n".join(plan_lines(plan, shown)))
+
+    def decided(self, approval: Approval) -> None:
+        """The outcome at the gate."""
+        self.say(
+            f"Gate {approval.gate}: {approval.outcome} by {approval.by}"
+            + (f" ({approval.reason})" if approval.reason else "")
+        )
+        self.say("")
+
+    def result(self, call: ToolCall, result: ToolResult) -> None:
+        """A call ended well."""
+        self._clear()
+        clock = datetime.now().strftime("%H:%M:%S")
+        for number, line in enumerate(result.summary.splitlines() or [""]):
+            self.say(
+                f"{clock if number == 0 else '        '}  {call.step if number == 0 else '':<12} {visible(line, limit=400)}"
+            )
+
+    def skipped(self, item: Item, judgement: Judgement) -> None:
+        """A place was given up."""
+        self._clear()
+        self.say(f"{datetime.now():%H:%M:%S}  {item.id:<12} skipped: {visible(judgement.why, limit=400)}")
+
+    def ended(self, outcome: RunOutcome) -> None:
+        """The answer first, then what was not counted, then where the evidence is."""
+        self.say("")
+        density = [finding for finding in outcome.findings if len(finding.evidence) > 1] or list(
+            outcome.findings
+        )
+        for finding in density[-1:]:
+            self.say(finding_line(finding), bold=True)
+            for text in finding.excluded:
+                self.say(f"Not counted  {visible(text, limit=300)}")
+        for text in outcome.skipped:
+            self.say(f"Not imaged   {visible(text, limit=300)}")
+        if outcome.error:
+            self._error(outcome.error)
+        elif outcome.outcome in ("refused", "parked", "stopped") and outcome.say:
+            self.say(visible(outcome.say, one_line=False, limit=4000))
+        if outcome.report:
+            self.say(f"Report       {outcome.report}")
+        state = "verified" if outcome.verified else "NOT VERIFIED: run `eucentric audit verify`"
+        self.say(
+            f"Run          {outcome.run} {outcome.outcome}   ledger {outcome.events} events, head {outcome.head[:4]}…{outcome.head[-2:]}, {state}"
+        )
+
+    def _error(self, error: dict[str, Any]) -> None:
+        self.say(f"{error['code']}  {visible(error['what'], one_line=False)}")
+        for key in ("why", "remedy"):
+            if error.get(key):
+                self.say(f"  {visible(error[key], one_line=False)}")
+
+
+class Terminal:
+    """Asks the person at this terminal; nothing is preselected and Enter alone decides nothing."""
+
+    def __init__(self, by: str) -> None:
+        self.by = by
+
+    def show(self, asked: Asked) -> None:
+        """The card, framed."""
+        click.echo("")
+        click.echo(asked.card)
+        self._prompt()
+
+    def _prompt(self) -> None:
+        click.echo("\nApprove this envelope?   [a]pprove  [e]dit  [r]eject  [?]   (Ctrl-C stops)  ", nl=False)
+
+    def poll(self, asked: Asked, seconds: float) -> Answer | None:
+        """A line typed within that time."""
+        ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        if not ready:
+            return None
+        line = sys.stdin.readline()
+        if line == "":
+            return Answer("no_channel", "nobody", "the terminal went away")
+        return self._read(line.strip().lower())
+
+    def _read(self, word: str) -> Answer | None:
+        if word in ("a", "approve"):
+            return Answer("approved", self.by)
+        if word in ("r", "reject"):
+            click.echo("Reason: ", nl=False)
+            return Answer("rejected", self.by, sys.stdin.readline().strip() or "no reason given")
+        if word in ("e", "edit"):
+            click.echo("Change (step.argument=value, such as s3_image.dwell_us=0.4): ", nl=False)
+            return Answer("edited", self.by, edit=sys.stdin.readline().strip())
+        click.echo(
+            "a  run the plan inside the bounds of the last line\n"
+            "e  change one argument; the plan is priced and asked again\n"
+            "r  nothing is sent to the instrument; you are asked for a reason"
+        )
+        self._prompt()
+        return None

@@ -1,0 +1,125 @@
+"""Options that several commands share, and how a command opens what they name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from eucentric.agent.planner import Planner
+    from eucentric.core.request import SpecimenCard
+    from eucentric.core.settings import Settings
+    from eucentric.core.store import Store
+    from eucentric.instruments.instrument import Instrument
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+store_option = click.option(
+    "--store", type=click.Path(path_type=Path), help="Store folder [./eucentric-store]."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
+debug_option = click.option("--debug", is_flag=True, hidden=True, help="Show the trace of a defect.")
+
+
+def instrument_options(command: F) -> F:
+    """Which instrument, which specimen."""
+    for option in (
+        click.option("--specimen", type=click.Path(path_type=Path), help="Specimen card (TOML)."),
+        click.option("--instrument", metavar="URI", help="Such as twin://mxene?seed=7 or py:module:factory."),
+    ):
+        command = option(command)
+    return command
+
+
+def planner_options(command: F) -> F:
+    """Which planner, which model."""
+    for option in (
+        click.option("--model", help="Name of the model at the endpoint."),
+        click.option(
+            "--base-url", help="OpenAI-compatible endpoint; must be on the allow-list of the settings."
+        ),
+        click.option(
+            "--planner", type=click.Choice(["grammar", "llm"]), help="grammar (default, no model) or llm."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def settings() -> "Settings":
+    """The user's settings."""
+    from eucentric.core.settings import load_settings
+
+    return load_settings()
+
+
+def open_store(folder: Path | None, *, existing: bool = False) -> "Store":
+    """The store named by the option, the settings or the default."""
+    from eucentric.core.store import Store
+
+    path = folder or settings().store
+    return Store.existing(path) if existing else Store(path)
+
+
+def specimen_card(path: Path | None, uri: str) -> "SpecimenCard | None":
+    """The card named by the option or the settings; a built-in twin's world brings its own."""
+    from eucentric.core.request import SpecimenCard
+    from eucentric.core.settings import load_model
+    from eucentric.instruments.cards import card_of_twin
+
+    named = path or settings().specimen
+    if named is not None:
+        return load_model(named, "specimen card", SpecimenCard)
+    return card_of_twin(uri)
+
+
+def open_by_uri(uri: str | None) -> "tuple[str, Instrument]":
+    """The instrument named by the option or the settings, through its host process."""
+    from eucentric.instruments.uri import open_instrument
+
+    name = uri or settings().instrument
+    return name, open_instrument(name)
+
+
+def make_planner(kind: str | None, base_url: str | None, model: str | None, store: "Store") -> "Planner":
+    """The grammar, or a language model at an allowed endpoint."""
+    chosen = settings()
+    if (kind or chosen.planner) == "grammar":
+        from eucentric.agent.grammar import GrammarPlanner
+
+        return GrammarPlanner()
+    from eucentric.agent.llm_client import ChatClient
+    from eucentric.agent.planner_llm import LlmPlanner
+    from eucentric.tools.catalogue import CATALOGUE
+
+    llm = chosen.llm
+    client = ChatClient(
+        base_url or llm.base_url, model or llm.model, allow=llm.allow, timeout_s=llm.timeout_s, api_key=_key()
+    )
+    return LlmPlanner(
+        client, CATALOGUE, mode=llm.mode, store_evidence=lambda name, data: store.put_blob(data)
+    )
+
+
+def _key() -> str | None:
+    import os
+
+    return os.environ.get("EUCENTRIC_API_KEY")
+
+
+def who() -> str:
+    """The person and the terminal, for the record."""
+    import getpass
+    import os
+    import sys
+
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    try:
+        place = os.ttyname(sys.stdin.fileno()).removeprefix("/dev/")
+    except (OSError, ValueError):
+        place = "no terminal"
+    return f"{name} ({place})"
