@@ -180,7 +180,8 @@ class LlmPlanner:
             assumed=_assumed(compiled, request.text),
             planner=self.name,
         )
-        say = visible(draft.say, limit=400)
+        words = visible(draft.say.strip(), limit=400)
+        say = f"The model's words, unchecked: {words}" if words else ""
         return Proposal(outcome=compiled.outcome, plan=plan, say=say, evidence=talk.evidence), []
 
 

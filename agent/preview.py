@@ -47,6 +47,8 @@ class Preview(Model):
     beta_deg: tuple[float, float]
     probe_current_pa: float
     budget_e_per_a2: float
+    before_e_per_a2: float = 0.0
+    """What the present place had before [e/Å²]."""
     problems: tuple[str, ...] = ()
     """Why it can't be approved as it is."""
     asks: bool = False
@@ -73,15 +75,17 @@ class _Walk:
     grid: list[tuple[float, float]] = field(default_factory=list)
 
 
-def preview(plan: Plan, setting: Setting, budget_e_per_a2: float) -> Preview:
+def preview(plan: Plan, setting: Setting, budget_e_per_a2: float, before_e_per_a2: float = 0.0) -> Preview:
     """Walk the plan once with every loop at its bound.
 
     Parameters
     ----------
+    before_e_per_a2
+        What the present place has had already [e/Å²].
     budget_e_per_a2
         Most any place may receive: the smaller of the specimen card's and the request's.
     """
-    walk = _Walk(setting, current_pa=setting.state.optics["probe_current_pa"])
+    walk = _Walk(setting, current_pa=setting.state.optics["probe_current_pa"], place=before_e_per_a2)
     walk.reach = {key: [reading.reported] for key, reading in setting.state.stage.items()}
     _steps(plan.steps, walk, 1)
     _check_limits(walk)
@@ -104,6 +108,7 @@ def preview(plan: Plan, setting: Setting, budget_e_per_a2: float) -> Preview:
         **{key: (min(values), max(values)) for key, values in walk.reach.items()},
         probe_current_pa=walk.current_pa,
         budget_e_per_a2=budget_e_per_a2,
+        before_e_per_a2=before_e_per_a2,
         problems=tuple(walk.problems),
         asks=walk.asks,
     )
@@ -264,7 +269,9 @@ def envelope_for(plan: Plan, shown: Preview) -> Envelope:
     return Envelope(
         tools=tuple(sorted({row.what.split(" ")[0] for row in shown.rows})),
         max_frames=int(shown.frames * 1.1) + 1,
-        max_dose_e_per_a2=shown.budget_e_per_a2,
+        max_dose_e_per_a2=min(
+            shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2)
+        ),
         x_um=widened(shown.x_um, 3.0),
         y_um=widened(shown.y_um, 3.0),
         z_um=widened(shown.z_um, 0.1),

@@ -132,7 +132,7 @@ class Session:
     def rehearse(self) -> str:
         """Plan to preview: 'ok', or 'refused' if it can't run as it is."""
         setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
-        self.shown = preview(self.plan, setting, self.budget())
+        self.shown = preview(self.plan, setting, self.budget(), self.run.dose_at(None))
         problems = list(self.shown.problems)
         if self.shown.frames and self.run.specimen is None:
             problems.append("no specimen card, no beam: give one with --specimen CARD.toml")
@@ -317,7 +317,7 @@ class Session:
         return RunOutcome(
             run=self.run.id,
             outcome=ending,
-            exit_code=type(self.error).exit_code if self.error else EXIT[ending],
+            exit_code=self._exit_code(ending),
             say=self.say,
             options=self.proposal.options if self.proposal else (),
             plan=self.proposal.plan.model_dump(mode="json") if self.proposal and self.proposal.plan else None,
@@ -332,6 +332,11 @@ class Session:
             head=head,
             verified=checked.ok,
         )
+
+    def _exit_code(self, ending: Ending) -> int:
+        """The error's own code, but 2 is for the command line only."""
+        code = type(self.error).exit_code if self.error else EXIT[ending]
+        return 1 if code == 2 else code
 
 
 _GATE_ENDINGS: dict[str, Ending] = {

@@ -95,7 +95,9 @@ class Console(Observer):
             self.say(f"Not imaged   {visible(text, limit=300)}")
         if outcome.error:
             self._error(outcome.error)
-        elif outcome.outcome in ("refused", "parked", "stopped") and outcome.say:
+        elif outcome.outcome == "refused" and outcome.preview:
+            self.say(visible(outcome.say, one_line=False, limit=4000))
+        elif outcome.outcome in ("parked", "stopped") and outcome.say:
             self.say(visible(outcome.say, one_line=False, limit=4000))
         if outcome.report:
             self.say(f"Report       {outcome.report}")

@@ -76,9 +76,10 @@ def specimen_card(path: Path | None, uri: str) -> "SpecimenCard | None":
 
 def open_by_uri(uri: str | None) -> "tuple[str, Instrument]":
     """The instrument named by the option or the settings, through its host process."""
+    from eucentric.core.places import canonical_uri
     from eucentric.instruments.uri import open_instrument
 
-    name = uri or settings().instrument
+    name = canonical_uri(uri or settings().instrument)
     return name, open_instrument(name)
 
 
@@ -91,6 +92,7 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
         return GrammarPlanner()
     from eucentric.agent.llm_client import ChatClient
     from eucentric.agent.planner_llm import LlmPlanner
+    from eucentric.agent.safety_first import SafetyFirst
     from eucentric.tools.catalogue import CATALOGUE
 
     llm = chosen.llm

@@ -22,7 +22,7 @@ def status(store: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"hosts": hosts, "runs": runs}, ensure_ascii=False))
         return
     for host in hosts:
-        beam = "beam blanked" if host["blanked"] else "BEAM ON or not readable"
+        beam = {True: "beam blanked", False: "BEAM ON", None: "beam NOT READABLE"}[host["blanked"]]
         click.echo(
             f"host  {host['uri']}  {beam}  held: {host.get('held') or 'no'}  lease: {host.get('lease') or 'free'}"
         )

@@ -72,9 +72,13 @@ def other_ledgers(path: Path) -> list[str]:
     name, where = _own_name(path), str(path.resolve())
     found = []
     for file in sorted(_folder().glob("*.jsonl")):
-        entries = [entry for entry in _lines(file) if entry.get("path") == where and entry.get("ledger") != name]
+        entries = [
+            entry for entry in _lines(file) if entry.get("path") == where and entry.get("ledger") != name
+        ]
         if entries:
-            found.append(f"another ledger ({file.stem[:8]}…, {entries[-1]['seq']} events) stood here until {entries[-1]['utc']}")
+            found.append(
+                f"another ledger ({file.stem[:8]}…, {entries[-1]['seq']} events) stood here until {entries[-1]['utc']}"
+            )
     return found
 
 

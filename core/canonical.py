@@ -2,12 +2,25 @@
 
 import hashlib
 import json
+import re
 from typing import Any
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def canonical(value: Any) -> str:
-    """Canonical JSON text: sorted keys, no spaces, UTF-8 kept, NaN refused (ValueError)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Canonical JSON text: sorted keys, no spaces, UTF-8 kept.
+
+    Half a surrogate pair (a file name that is no UTF-8, a model's ``\\ud800``) is written as its JSON
+    escape, so that every text can be stored as UTF-8 and reads back as it was.
+
+    Raises
+    ------
+    ValueError, TypeError
+        NaN, an infinity, or something that JSON does not have.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def sha256_text(text: str) -> str:

@@ -28,6 +28,8 @@ EucentricError
 └── Defect                   an engineer, exit 1: a bug of ours
 """
 
+# ruff: noqa: N818 - a class says what happened; "Error" at the end of each would say nothing
+
 from typing import Any, ClassVar, Literal
 
 Actor = Literal["user", "operator", "engineer", "model", "nobody"]
@@ -75,7 +77,9 @@ class EucentricError(Exception):
 
 
 class BadInput(EucentricError):
-    code, exit_code, who = "E-INPUT-01", 2, "user"
+    code: ClassVar[str] = "E-INPUT-01"
+    exit_code: ClassVar[int] = 2
+    who: ClassVar[Actor] = "user"
 
 
 class UnitProblem(BadInput):
@@ -87,7 +91,9 @@ class UnreadableImage(BadInput):
 
 
 class Refused(EucentricError):
-    code, exit_code, who = "E-REFUSED-01", 3, "operator"
+    code: ClassVar[str] = "E-REFUSED-01"
+    exit_code: ClassVar[int] = 3
+    who: ClassVar[Actor] = "operator"
 
 
 class LimitRefused(Refused):
@@ -107,23 +113,31 @@ class NoSpecimenCard(Refused):
 
 
 class NotAvailable(Refused):
-    code, who = "E-TOOL-01", "nobody"
+    code: ClassVar[str] = "E-TOOL-01"
+    who: ClassVar[Actor] = "nobody"
 
 
 class NeedsClarification(EucentricError):
-    code, exit_code, who = "E-CLARIFY-01", 4, "user"
+    code: ClassVar[str] = "E-CLARIFY-01"
+    exit_code: ClassVar[int] = 4
+    who: ClassVar[Actor] = "user"
 
 
 class Stopped(EucentricError):
-    code, exit_code, who = "E-STOP-01", 5, "nobody"
+    code: ClassVar[str] = "E-STOP-01"
+    exit_code: ClassVar[int] = 5
+    who: ClassVar[Actor] = "nobody"
 
 
 class Parked(EucentricError):
-    code, exit_code, who = "E-PARKED-01", 6, "operator"
+    code: ClassVar[str] = "E-PARKED-01"
+    exit_code: ClassVar[int] = 6
+    who: ClassVar[Actor] = "operator"
 
 
 class InstrumentError(EucentricError):
-    code, who = "E-INST-01", "operator"
+    code: ClassVar[str] = "E-INST-01"
+    who: ClassVar[Actor] = "operator"
 
 
 class UnknownAxis(InstrumentError):
@@ -139,7 +153,8 @@ class MoveNotReached(InstrumentError):
 
 
 class BeamHeld(InstrumentError):
-    code, exit_code = "E-INST-05", 6
+    code: ClassVar[str] = "E-INST-05"
+    exit_code: ClassVar[int] = 6
 
 
 class Busy(InstrumentError):
@@ -163,7 +178,8 @@ class BeamLost(InstrumentError):
 
 
 class InstrumentFault(InstrumentError):
-    code, who = "E-INST-11", "engineer"
+    code: ClassVar[str] = "E-INST-11"
+    who: ClassVar[Actor] = "engineer"
 
 
 class Unsupported(InstrumentError):
@@ -171,7 +187,8 @@ class Unsupported(InstrumentError):
 
 
 class InDoubt(InstrumentError):
-    code, exit_code = "E-DOUBT-01", 6
+    code: ClassVar[str] = "E-DOUBT-01"
+    exit_code: ClassVar[int] = 6
 
 
 class LedgerError(EucentricError):
@@ -183,15 +200,18 @@ class ChainBroken(LedgerError):
 
 
 class StoreFull(LedgerError):
-    code, who = "E-LEDGER-03", "operator"
+    code: ClassVar[str] = "E-LEDGER-03"
+    who: ClassVar[Actor] = "operator"
 
 
 class ModelError(EucentricError):
-    code, who = "E-MODEL-01", "operator"
+    code: ClassVar[str] = "E-MODEL-01"
+    who: ClassVar[Actor] = "operator"
 
 
 class EndpointRefused(ModelError):
-    code, exit_code = "E-MODEL-02", 3
+    code: ClassVar[str] = "E-MODEL-02"
+    exit_code: ClassVar[int] = 3
 
 
 class EndpointFailed(ModelError):
@@ -199,7 +219,8 @@ class EndpointFailed(ModelError):
 
 
 class ModelReplyInvalid(ModelError):
-    code, who = "E-MODEL-04", "model"
+    code: ClassVar[str] = "E-MODEL-04"
+    who: ClassVar[Actor] = "model"
 
 
 class Defect(EucentricError):

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ class ModelSettings(Model):
 
     base_url: str = "http://127.0.0.1:8080/v1"
     model: str = "default"
-    mode: str = "auto"
+    mode: Literal["auto", "tools", "json_schema"] = "auto"
     """tools, json_schema, or auto (try tools, fall back to json_schema)."""
     allow: tuple[str, ...] = LOOPBACK
     """Endpoints that may be spoken to: scheme://host:port, * for any port."""

@@ -1,5 +1,6 @@
 """The store on disk: `audit.db`, content-addressed `blobs/`, and `runs/ID/` with frames and reports."""
 
+import fcntl
 import hashlib
 import io
 import json
@@ -114,6 +115,18 @@ class Store:
         seq, head = self.ledger.head()
         write_anchor(self.ledger.path, self.ledger.name, seq, head)
         return seq, head
+
+    def is_locked(self, run_id: str) -> bool:
+        """Whether a process is working on a run right now."""
+        path = self.folder / "runs" / run_id / "lock"
+        if not path.exists():
+            return False
+        with open(path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def next_run(self) -> str:
         """An unused run id, r-0001 and on."""

@@ -32,7 +32,9 @@ def run(args: Args, context: Context) -> Result:
     """
     newest = {one.evidence[0]: one for one in context.records.findings() if len(one.evidence) == 1}
     if not newest:
-        raise BadInput("no frame of this run was examined", "there is nothing to combine", "detect_defects first")
+        raise BadInput(
+            "no frame of this run was examined", "there is nothing to combine", "detect_defects first"
+        )
     return Result(findings=(combined_density(tuple(newest.values())),))
 
 

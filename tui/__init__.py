@@ -1,0 +1,1 @@
+"""The terminal interface: screens that are queries on the ledger, and a stop key."""

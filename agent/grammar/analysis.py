@@ -10,9 +10,10 @@ def wants_analysis(clause: Clause) -> bool:
     if clause.has("VACANCY", "DEFECT", "DENSITY") and not clause.has("WORST", "BEST", "ZOOM"):
         return True
     return (clause.has("DETECT", "FIND", "QUESTION") and clause.has("ATOMS")) or (
-        clause.has("DETECT") and (clause.has("IMAGE", "LAST", "FRAME", "IT") or bool(clause.kind("name")))
+        clause.has("DETECT")
+        and (clause.has("IMAGE", "LAST", "FRAME", "IT") or bool(clause.kind("name")))
         and not clause.has("HAADF", "BF", "ACQUIRE", "DOSE")
-    )  # fmt: skip
+    )
 
 
 def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
@@ -24,8 +25,29 @@ def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
     )
     density = bool(clause.take("DENSITY"))
     names = clause.kind("name")
-    clause.take("VACANCY", "DEFECT", "DETECT", "FIND", "QUESTION", "ATOMS", "LAST", "IMAGE", "FRAME", "HAADF", "BF", "ELEMENT",
-                "MANY", "FINDINGS", "SURE", "PLACE", "ACQUIRE", "EVERY", "IT", "STATUS", "SERIES")  # fmt: skip
+    clause.take(
+        "VACANCY",
+        "DEFECT",
+        "DETECT",
+        "FIND",
+        "QUESTION",
+        "ATOMS",
+        "LAST",
+        "IMAGE",
+        "FRAME",
+        "HAADF",
+        "BF",
+        "ELEMENT",
+        "MANY",
+        "FINDINGS",
+        "SURE",
+        "PLACE",
+        "ACQUIRE",
+        "EVERY",
+        "IT",
+        "STATUS",
+        "SERIES",
+    )
     if work is not None:
         work.detect, work.density = kind, work.density or density or kind == "vacancy"
         return

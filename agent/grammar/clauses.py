@@ -6,10 +6,45 @@ from typing import Final
 from eucentric.agent.grammar.tokens import Token
 
 VERBS: Final = frozenset(
-    {"MOVE", "RAISE", "LOWER", "TILT", "ROTATE", "SET", "ACQUIRE", "DETECT", "FIND", "SAVE", "REVISIT", "REPORT", "STOP", "BLANK",
-     "UNBLANK", "TURN_OFF", "LOADFILE", "EXCHANGE", "NOTIFY", "AUTOFOCUS", "SURVEY", "RESUME", "REPEATRUN", "BYPASS", "QUESTION",
-     "TAMPER", "ZOOM", "RANK", "STIG", "BETTER", "ZONE", "DESCRIBE", "BACK", "AVERAGE", "DOUBLE", "HALVE"}
-)  # fmt: skip
+    {
+        "MOVE",
+        "RAISE",
+        "LOWER",
+        "TILT",
+        "ROTATE",
+        "SET",
+        "ACQUIRE",
+        "DETECT",
+        "FIND",
+        "SAVE",
+        "REVISIT",
+        "REPORT",
+        "STOP",
+        "BLANK",
+        "UNBLANK",
+        "TURN_OFF",
+        "LOADFILE",
+        "EXCHANGE",
+        "NOTIFY",
+        "AUTOFOCUS",
+        "SURVEY",
+        "RESUME",
+        "REPEATRUN",
+        "BYPASS",
+        "QUESTION",
+        "TAMPER",
+        "ZOOM",
+        "RANK",
+        "STIG",
+        "BETTER",
+        "ZONE",
+        "DESCRIBE",
+        "BACK",
+        "AVERAGE",
+        "DOUBLE",
+        "HALVE",
+    }
+)
 """A piece that holds none of these belongs to the clause before it."""
 _BEFORE: Final = frozenset({"EVERY", "FOR", "ABOVE", "UNTIL", "BY"})
 """Prepositions: they hold for the number after them, never for the one before."""
@@ -24,6 +59,8 @@ class Clause:
     """Tokens of one instruction. Rules take tokens from it; what is left is named to the person."""
 
     tokens: list[Token] = field(default_factory=list)
+    settled: set[str] = field(default_factory=set)
+    """Settings it has stated already: a second value for one is asked about."""
     asked: bool = False
     """It ends in a question mark."""
 
@@ -149,7 +186,17 @@ def _pieces(tokens: list[Token]) -> list[list[Token]]:
 def _append(clauses: list[Clause], piece: list[Token], begin: int) -> None:
     """A new clause if the piece starts an action, else more of the last one (or of the next)."""
     hard = any(token.concept == "THEN" for token in piece[:2])
+    if (
+        len(clauses) > begin
+        and clauses[-1].said("NOT")
+        and any(token.concept in {"IMAGE", "HAADF", "BF"} for token in piece)
+    ):
+        clauses.append(Clause(list(piece)))
+        return
     last = clauses[-1] if len(clauses) > begin else None
+    if last is not None and _settings_first(last) and _takes_image(piece):
+        last.tokens.extend(piece)
+        return
     if last is None and clauses and not hard and _only_settings(piece):
         clauses[-1].tokens.extend(piece)
     elif (
@@ -160,6 +207,16 @@ def _append(clauses: list[Clause], piece: list[Token], begin: int) -> None:
         clauses.append(Clause(list(piece)))
     else:
         last.tokens.extend(piece)
+
+
+def _settings_first(clause: Clause) -> bool:
+    """'set the dwell to 3 µs' waits for its image."""
+    scan = clause.said("DWELL", "PX", "FRAMETIME") or bool(clause.free("px") or clause.kind("size"))
+    return clause.said("SET") and scan and not clause.said("IMAGE", "HAADF", "BF", "SPECTRUM", "MOVE", "TILT")
+
+
+def _takes_image(piece: list[Token]) -> bool:
+    return any(token.concept in {"IMAGE", "HAADF", "BF"} for token in piece)
 
 
 def _only_settings(piece: list[Token]) -> bool:
@@ -181,9 +238,10 @@ def _bare_verb(clause: Clause) -> bool:
 def _starts(piece: list[Token]) -> bool:
     if any(token.concept in _OPENERS for token in piece):
         return True
+    summing = {"AVERAGE"} if not any(token.kind in {"number", "size"} for token in piece) else set()
     mapping = any(token.concept in {"SPECTRUM", "DIFFRACTION"} for token in piece)
     return any(
-        (token.concept in VERBS and not (mapping and token.concept == "SURVEY"))
+        (token.concept in VERBS - summing and not (mapping and token.concept == "SURVEY"))
         or (token.concept == "IMAGE" and _leading(piece, token))
         for token in piece
     )

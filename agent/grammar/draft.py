@@ -145,11 +145,21 @@ class Draft:
         flyback_us = able.line_flyback_s * 1e6
         current, voltage, convergence = (self.optics[name] for name in needed)
         dose = scan_dose(
-            current_pa=current, dwell_us=dwell_us, pixel_nm=fov_nm / width_px, columns=width_px, voltage_kv=voltage,
-            convergence_mrad=convergence, flyback_us=flyback_us,
-        )  # fmt: skip
-        seconds = frame_seconds(rows=height_px, columns=width_px, dwell_us=dwell_us, flyback_us=flyback_us,
-                                overhead_s=able.frame_overhead_s)  # fmt: skip
+            current_pa=current,
+            dwell_us=dwell_us,
+            pixel_nm=fov_nm / width_px,
+            columns=width_px,
+            voltage_kv=voltage,
+            convergence_mrad=convergence,
+            flyback_us=flyback_us,
+        )
+        seconds = frame_seconds(
+            rows=height_px,
+            columns=width_px,
+            dwell_us=dwell_us,
+            flyback_us=flyback_us,
+            overhead_s=able.frame_overhead_s,
+        )
         return Price(
             fov_nm / width_px, frames * seconds, frames * dose.mean_e_per_a2, frames * dose.bound_e_per_a2
         )
@@ -163,9 +173,11 @@ class Draft:
         if limit is None or self.dose_here_e_per_a2 <= limit:
             return True
         self.refusals.append(
-            f"Refused: {what} would put up to {number(self.dose_here_e_per_a2)} e/Å² (mean {number(price.mean_e_per_a2)}) on one "
+            f"Refused: {what} would put up to {number(self.dose_here_e_per_a2)} "
+            f"e/Å² (mean {number(price.mean_e_per_a2)}) on one "
             f"place in {seconds_text(price.seconds)}.\n  Limit: {number(limit)} e/Å² ({self._whose(limit)}).\n"
-            f"  Nothing was sent to the instrument.\n  What works: {advice or 'a shorter dwell or a larger field of view'}; "
+            "  Nothing was sent to the instrument.\n  What works: "
+            f"{advice or 'a shorter dwell or a larger field of view'}; "
             "an operator can raise the specimen's budget."
         )
         return False

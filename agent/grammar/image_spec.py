@@ -12,8 +12,19 @@ _LENGTH_ROLES: Final = frozenset(
     {"FOV", "PIXELSIZE", "DEFOCUS", "PITCH", "OVERLAP", "BESIDE", "RANGE", "BEAMSHIFT", "ABOVE", "EVERY"}
 )
 _TIME_ROLES: Final = frozenset({"DWELL", "FRAMETIME", "EVERY", "CONTINUE_FOR", "FOR", "PITCH", "UNTIL"})
-SLOTS: Final = ("width_px", "fov_nm", "dwell_us", "frame_s", "frames", "pixel_nm", "current_pa", "defocus_nm", "dose_e_per_a2", "every_s",
-                "duration_s")  # fmt: skip
+SLOTS: Final = (
+    "width_px",
+    "fov_nm",
+    "dwell_us",
+    "frame_s",
+    "frames",
+    "pixel_nm",
+    "current_pa",
+    "defocus_nm",
+    "dose_e_per_a2",
+    "every_s",
+    "duration_s",
+)
 _PIXELS: Final = frozenset({64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0})
 
 
@@ -71,6 +82,8 @@ def read_image(clause: Clause, draft: Draft, *, counted: bool = True) -> ImageSp
     )
     if counted:
         _count(clause, spec, draft)
+    if spec.summed and spec.dwell_us is not None:
+        clause.take("X")  # '50 frames x 0.5 µs'
     _flags(clause, spec)
     _cues(clause)
     return spec
@@ -235,8 +248,18 @@ def _flags(clause: Clause, spec: ImageSpec) -> None:
 def _cues(clause: Clause) -> None:
     """Words that carried no number of their own but were about this image."""
     clause.take("ACQUIRE", "IMAGE", "FRAME", "SERIES", "AVERAGE", "PX", "SET", "MORE")
-    for concept, dims in (("FOV", {"length"}), ("DWELL", {"time"}), ("CURRENT", {"current"}), ("DEFOCUS", {"length"}),
-                          ("PIXELSIZE", {"length"}), ("DOSE", {"dose"}), ("FRAMETIME", {"time"}), ("EVERY", {"time"}),
-                          ("CONTINUE_FOR", {"time"}), ("UNTIL", {"time"}), ("BELOW", {"dose"})):  # fmt: skip
+    for concept, dims in (
+        ("FOV", {"length"}),
+        ("DWELL", {"time"}),
+        ("CURRENT", {"current"}),
+        ("DEFOCUS", {"length"}),
+        ("PIXELSIZE", {"length"}),
+        ("DOSE", {"dose"}),
+        ("FRAMETIME", {"time"}),
+        ("EVERY", {"time"}),
+        ("CONTINUE_FOR", {"time"}),
+        ("UNTIL", {"time"}),
+        ("BELOW", {"dose"}),
+    ):
         if any(token.kind in {"quantity", "area"} and token.dim in dims for token in clause.tokens):
             clause.take(concept)

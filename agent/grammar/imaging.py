@@ -52,15 +52,18 @@ def contradictions(spec: ImageSpec) -> None:
     """Numbers that say one thing twice: the second one is not used, so it will be asked about."""
     if spec.dwell_us is not None or spec.dose_e_per_a2 is not None:
         spec.give_back("frame_s")
-    if spec.pixel_nm is not None and spec.fov_nm is not None and spec.width_px is not None:
-        if abs(spec.fov_nm / spec.width_px / spec.pixel_nm - 1) > 0.02:
-            spec.give_back("pixel_nm")
+    said_twice = spec.pixel_nm and spec.fov_nm and spec.width_px
+    if said_twice and abs((spec.fov_nm or 0) / (spec.width_px or 1) / (spec.pixel_nm or 1) - 1) > 0.02:
+        spec.give_back("pixel_nm")
 
 
 def settings(spec: ImageSpec, draft: Draft) -> bool:
     """Current and defocus that the clause states; False if they were refused."""
-    wanted = {name: value for name, value in (("probe_current_pa", spec.current_pa), ("defocus_nm", spec.defocus_nm))
-              if value is not None}  # fmt: skip
+    wanted = {
+        name: value
+        for name, value in (("probe_current_pa", spec.current_pa), ("defocus_nm", spec.defocus_nm))
+        if value is not None
+    }
     if not wanted:
         return True
     if not check_optics(draft, wanted):
@@ -141,8 +144,11 @@ def _dwell(spec: ImageSpec, fov: float, width: int, height: int, draft: Draft, s
         return dwell
     if spec.dwell_us is not None:
         if wanted is not None and abs(wanted / spec.dwell_us - 1) > 0.03:
-            draft.ask(f"'{said}': the dose asked for needs {wanted:.3g} µs, but the dwell is given as {spec.dwell_us:g} µs.",
-                      f"dwell {wanted:.3g} µs", f"dwell {spec.dwell_us:g} µs, whatever dose that gives")  # fmt: skip
+            draft.ask(
+                f"'{said}': the dose asked for needs {wanted:.3g} µs, but the dwell is given as {spec.dwell_us:g} µs.",
+                f"dwell {wanted:.3g} µs",
+                f"dwell {spec.dwell_us:g} µs, whatever dose that gives",
+            )
             return None
         return spec.dwell_us
     if wanted is not None:
@@ -160,7 +166,7 @@ def _dwell_for_dose(spec: ImageSpec, fov: float, width: int, draft: Draft) -> fl
 
 
 def _default_dwell(spec: ImageSpec, fov: float, width: int, height: int, draft: Draft) -> float:
-    several = spec.summed and (spec.frames or 0) > 1
+    several = spec.summed and (spec.frames or 0) > 1 and spec.every_s is None
     dwell = 0.5 if several else draft.situation.defaults.dwell_us
     least = draft.situation.capabilities.min_dwell_s * 1e6
     dwell = max(dwell, least)
@@ -194,7 +200,8 @@ def disclose(draft: Draft, args: dict[str, Any], price: Price, frames: int = 1) 
     )
     draft.assume(f"probe current {number(current or 0)} pA")
     draft.assume(
-        f"predicted: {times}pixel {number(price.pixel_nm * 1e3)} pm, dwell {args['dwell_us']:g} µs, {price.line()}{against}"
+        f"predicted: {times}pixel {number(price.pixel_nm * 1e3)} pm, "
+        f"dwell {args['dwell_us']:g} µs, {price.line()}{against}"
     )
 
 
@@ -270,8 +277,10 @@ def series_args(args: dict[str, Any], frames: int) -> dict[str, Any]:
 def _series(spec: ImageSpec, args: dict[str, Any], draft: Draft) -> None:
     frames = spec.frames or 2
     if frames > 200 or len(args["detectors"]) > 1:
-        draft.ask(f"A series is 2 to 200 frames on one detector, not {frames} on {', '.join(args['detectors'])}.",
-                  f"average 200 frames on {args['detectors'][0]}")  # fmt: skip
+        draft.ask(
+            f"A series is 2 to 200 frames on one detector, not {frames} on {', '.join(args['detectors'])}.",
+            f"average 200 frames on {args['detectors'][0]}",
+        )
         return
     if _charge(draft, args, frames, f"{frames} frames"):
         step = draft.add(
@@ -289,12 +298,18 @@ def _timed(spec: ImageSpec, args: dict[str, Any], draft: Draft, said: str) -> No
     times = spec.frames or (math.floor(spec.duration_s / every + 1e-9) if spec.duration_s else None)
     one = price.line() if price else "dose unknown"
     if not times:
-        draft.ask(f"'{said}': for how long? One frame costs {one}.", f"every {every:g} s for 5 min ({300 / every:.0f} frames)",
-                  f"every {every:g} s, 10 images")  # fmt: skip
+        draft.ask(
+            f"'{said}': for how long? One frame costs {one}.",
+            f"every {every:g} s for 5 min ({300 / every:.0f} frames)",
+            f"every {every:g} s, 10 images",
+        )
         return
     if price and price.seconds > every:
-        draft.ask(f"'{said}': one frame takes {seconds_text(price.seconds)}, longer than the {every:g} s between frames.",
-                  f"every {math.ceil(price.seconds + 1)} s", "a shorter dwell or fewer pixels")  # fmt: skip
+        draft.ask(
+            f"'{said}': one frame takes {seconds_text(price.seconds)}, longer than the {every:g} s between frames.",
+            f"every {math.ceil(price.seconds + 1)} s",
+            "a shorter dwell or fewer pixels",
+        )
         return
     if times > 10_000:
         draft.ask(
@@ -311,7 +326,8 @@ def _timed(spec: ImageSpec, args: dict[str, Any], draft: Draft, said: str) -> No
         )
         draft.add_loop([step], times, times=times, every_s=every, reason=f"every {every:g} s, {times} times")
         draft.assume(
-            f"{times} frames, start to start {every:g} s, {seconds_text(times * every)} in all; beam blanked between frames"
+            f"{times} frames, start to start {every:g} s, "
+            f"{seconds_text(times * every)} in all; beam blanked between frames"
         )
         draft.seconds = max(draft.seconds, times * every)
         draft.last_image = f"{step.id}.frame"

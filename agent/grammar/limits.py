@@ -37,7 +37,8 @@ def check_stage(draft: Draft, target: dict[str, float]) -> bool:
             fine = False
         elif 0 < step < axis.dead_band / STAGE[name].factor:
             draft.assume(
-                f"{stem} moves by {show(name, step)}, less than the dead band of {show(name, axis.dead_band / STAGE[name].factor)}: "
+                f"{stem} moves by {show(name, step)}, less than the dead band "
+                f"of {show(name, axis.dead_band / STAGE[name].factor)}: "
                 "a beam shift would be more exact"
             )
     return fine
@@ -80,7 +81,8 @@ def _refuse_step(draft: Draft, name: str, step: float, longest: float) -> None:
 
 def check_optics(draft: Draft, wanted: dict[str, float]) -> bool:
     """All optics values are inside what the instrument declares as settable."""
-    return all([_check_optic(draft, name, value, OPTICS[name]) for name, value in wanted.items()])
+    refused = [name for name, value in wanted.items() if not _check_optic(draft, name, value, OPTICS[name])]
+    return not refused
 
 
 def _check_optic(draft: Draft, name: str, value: float, si: SI) -> bool:
@@ -98,7 +100,8 @@ def _check_optic(draft: Draft, name: str, value: float, si: SI) -> bool:
     now = draft.optics.get(name)
     still = f"; it is still {show(name, now)}" if now is not None else ""
     draft.refusals.append(
-        f"Refused: {said} {show(name, value)}.\n  Limit: {show(name, low)} to {show(name, high)} ({_limits_source(draft)}).\n"
+        f"Refused: {said} {show(name, value)}.\n  Limit: {show(name, low)} "
+        f"to {show(name, high)} ({_limits_source(draft)}).\n"
         f"  Nothing was sent to the instrument{still}.\n  What works: a value inside that range."
     )
     return False

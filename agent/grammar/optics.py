@@ -17,10 +17,14 @@ _DIMS = {"current": "probe_current_pa"}
 
 def wants_optics(clause: Clause) -> bool:
     """The clause states a setting."""
-    named = clause.has("CURRENT", "DEFOCUS", "FOV", "BEAMSHIFT")
-    return bool(clause.free("current")) or (named and clause.has("SET", "RAISE", "LOWER", "DOUBLE", "HALVE", "ZERO", "MOVE")) or (
-        named and bool(clause.free("length") or clause.kind("area") or _zeros(clause))
-    )  # fmt: skip
+    named = clause.has("CURRENT", "DEFOCUS", "FOV", "BEAMSHIFT") or (
+        clause.said("BEAM") and clause.has("MOVE")
+    )
+    return (
+        bool(clause.free("current"))
+        or (named and clause.has("SET", "RAISE", "LOWER", "DOUBLE", "HALVE", "ZERO", "MOVE"))
+        or (named and bool(clause.free("length") or clause.kind("area") or _zeros(clause)))
+    )
 
 
 def _zeros(clause: Clause) -> list[Token]:
@@ -32,14 +36,34 @@ def set_optics(clause: Clause, draft: Draft) -> None:
     wanted: dict[str, float] = {}
     for token in [*clause.free("current", "length"), *_zeros(clause), *clause.kind("area")]:
         name = _slot(clause, token)
-        if name is None or name in wanted or (token.kind == "area" and token.value != token.second):
+        if (
+            name is None
+            or name in wanted
+            or name in clause.settled
+            or (token.kind == "area" and token.value != token.second)
+        ):
             continue
         wanted[name] = float(_value(clause, token, name, draft))
         token.used = True
+        clause.settled.add(name)
     _without_number(clause, draft, wanted)
     said = clause.text
-    clause.take("SET", "RAISE", "LOWER", "DOUBLE", "HALVE", "BY", "ZERO", "MOVE", "X", "Y", "NEGATIVE", "ACQUIRE", "ZOOM",
-                *_WORDS, "BEAMSHIFT")  # fmt: skip
+    clause.take(
+        "SET",
+        "RAISE",
+        "LOWER",
+        "DOUBLE",
+        "HALVE",
+        "BY",
+        "ZERO",
+        "MOVE",
+        "X",
+        "Y",
+        "ACQUIRE",
+        "ZOOM",
+        *_WORDS,
+        "BEAMSHIFT",
+    )
     if not wanted:
         draft.ask(
             f"'{said}': to what value?",
@@ -55,7 +79,7 @@ def set_optics(clause: Clause, draft: Draft) -> None:
 def _slot(clause: Clause, token: Token) -> str | None:
     if token.dim in _DIMS:
         return _DIMS[token.dim]
-    if clause.said("BEAMSHIFT"):
+    if clause.said("BEAMSHIFT") or (clause.said("BEAM") and clause.said("MOVE")):
         axis = clause.near(token, {"X", "Y"})
         return f"beam_shift_{axis.concept.lower()}_nm" if axis else None
     role = clause.near(token, set(_WORDS), before=6, after=4)
@@ -66,6 +90,9 @@ def _slot(clause: Clause, token: Token) -> str | None:
 
 def _value(clause: Clause, token: Token, name: str, draft: Draft) -> float:
     now = draft.optics.get(name, 0.0)
+    if name.startswith("beam_shift") and clause.said("MOVE") and not clause.said("TO"):
+        draft.assume(f"{name} from {show(name, now)} by {show(name, token.value)}")
+        return now + token.value
     if clause.said("BY") and clause.said("RAISE", "LOWER"):
         value = now + (token.value if clause.said("RAISE") else -token.value)
         draft.assume(f"from {show(name, now)} by {show(name, token.value)} to {show(name, value)}")

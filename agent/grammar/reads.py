@@ -9,8 +9,28 @@ from eucentric.agent.grammar.imaging import resolve
 from eucentric.agent.grammar.limits import show
 from eucentric.core.units import STAGE
 
-_STATE = ("STAGE", "POSITION", "X", "Y", "Z", "ALPHA", "BETA", "CURRENT", "FOV", "DEFOCUS", "BEAM", "BLANK", "UNBLANK", "HT",
-          "STATUS", "TILT", "BEAMSHIFT", "AUTOFOCUS", "DWELL", "SAMPLE")  # fmt: skip
+_STATE = (
+    "STAGE",
+    "POSITION",
+    "X",
+    "Y",
+    "Z",
+    "ALPHA",
+    "BETA",
+    "CURRENT",
+    "FOV",
+    "DEFOCUS",
+    "BEAM",
+    "BLANK",
+    "UNBLANK",
+    "HT",
+    "STATUS",
+    "TILT",
+    "BEAMSHIFT",
+    "AUTOFOCUS",
+    "DWELL",
+    "SAMPLE",
+)
 _STORED = ("LOG", "RUNS", "RUN", "FINDINGS", "DOSE", "BUDGET", "LIMITS")
 
 
@@ -32,8 +52,17 @@ def wants_read(clause: Clause) -> bool:
     bare = clause.has("STATUS", "LOG", "FINDINGS") or (
         clause.has("POSITION", "RUNS") and len(_words(clause)) <= 3 and not action
     )
-    action = action and not _who(clause) and not (clause.asked and not clause.has("ACQUIRE", "SET", "FIND", "DETECT", "SAVE", "AUTOFOCUS", "SURVEY")
-                                                  and _state_question(clause))  # fmt: skip
+    action = (
+        action
+        and not _who(clause)
+        and not (
+            clause.asked
+            and not clause.has("ACQUIRE", "SET", "FIND", "DETECT", "SAVE", "AUTOFOCUS", "SURVEY")
+            and _state_question(clause)
+        )
+    )
+    if clause.has("STATUS") and not clause.has("IMAGE", "MOVE", "SET"):
+        return True
     return (asking and about and not action) or (bare and not action)
 
 
@@ -99,9 +128,35 @@ def _query(clause: Clause, draft: Draft, what: str, reason: str) -> None:
     names = clause.kind("name")
     if names:
         args["text"], names[0].used = names[0].text, True
-    clause.take(*_STATE, *_STORED, "LAST", "SAVED", "IMAGE", "FRAME", "HAADF", "BF", "FRAMETIME", "QUESTION", "ACQUIRE", "FOV",
-                "EVERY", "SET", "MANY", "STOPPEDAT", "SAVE", "YESTERDAY", "MOVE", "TILT", "FIND", "LEFT", "RIGHT", "CLAIM",
-                "STOP", "GATE", "BACK")  # fmt: skip
+    clause.take(
+        *_STATE,
+        *_STORED,
+        "LAST",
+        "SAVED",
+        "IMAGE",
+        "FRAME",
+        "HAADF",
+        "BF",
+        "FRAMETIME",
+        "QUESTION",
+        "ACQUIRE",
+        "FOV",
+        "EVERY",
+        "SET",
+        "MANY",
+        "STOPPEDAT",
+        "SAVE",
+        "YESTERDAY",
+        "MOVE",
+        "TILT",
+        "FIND",
+        "LEFT",
+        "RIGHT",
+        "CLAIM",
+        "STOP",
+        "GATE",
+        "BACK",
+    )
     draft.add("query_log", reason, args)
 
 
@@ -156,7 +211,8 @@ def _predict(clause: Clause, draft: Draft) -> None:
     if price is not None:
         current = number(draft.optics.get("probe_current_pa", 0.0))
         draft.answers.append(
-            f"{spec.frames or 1} × {args['width_px']} × {args['height_px']} px, {number(args['fov_nm'])} nm, {args['dwell_us']:g} µs at "
+            f"{spec.frames or 1} × {args['width_px']} × {args['height_px']} "
+            f"px, {number(args['fov_nm'])} nm, {args['dwell_us']:g} µs at "
             f"{current} pA: {seconds_text(price.seconds)}, {number(price.mean_e_per_a2)} e/Å² mean, at most "
             f"{number(price.bound_e_per_a2)} at any atom. Nothing is exposed."
         )

@@ -31,6 +31,8 @@ class Value:
 
 def wants_stage(clause: Clause) -> bool:
     """The clause is about moving the stage."""
+    if clause.said("BEAM") and not clause.said("STAGE", "SAMPLE"):
+        return False
     if clause.has("MOVE", "TILT", "BACK", "ROTATE"):
         return True
     axis = clause.has(*AXES)
@@ -45,15 +47,20 @@ def wants_stage(clause: Clause) -> bool:
 def _directed(clause: Clause) -> bool:
     """'5 µm to the left', '-250 nm in y' with no verb at all."""
     return (
-        clause.has("RIGHT", "LEFT")
+        clause.has(*DIRECTIONS)
         and bool(clause.free("length"))
         and not clause.has("IMAGE", "ACQUIRE", "HAADF", "BF")
     )
 
 
 def _values(clause: Clause) -> list[Token]:
-    return [token for token in clause.tokens if token.kind in {"quantity", "number"} and not token.used
-            and (token.kind == "number" or token.dim in {"length", "angle"})]  # fmt: skip
+    return [
+        token
+        for token in clause.tokens
+        if token.kind in {"quantity", "number"}
+        and not token.used
+        and (token.kind == "number" or token.dim in {"length", "angle"})
+    ]
 
 
 def move(clause: Clause, draft: Draft) -> None:
@@ -61,8 +68,9 @@ def move(clause: Clause, draft: Draft) -> None:
     if clause.has("ROTATE"):
         draft.ask(
             f"'{clause.swallow()}': this stage tilts (alpha, beta), it does not rotate. Which tilt is meant?",
-            "tilt alpha by 5 degrees", "tilt beta by 5 degrees",
-        )  # fmt: skip
+            "tilt alpha by 5 degrees",
+            "tilt beta by 5 degrees",
+        )
         return
     values = _values(clause)
     measured = any(token.kind == "quantity" for token in values)
@@ -275,8 +283,10 @@ def _without_numbers(clause: Clause, draft: Draft) -> None:
     if clause.has("ALITTLE"):
         draft.ask(
             f"'{clause.swallow()}': how far, and which way?",
-            "move 1 µm to the right (stage +x), about 1 s, no dose", "move -500 nm in y, about 1 s, no dose", "tilt alpha by 1 degree",
-        )  # fmt: skip
+            "move 1 µm to the right (stage +x), about 1 s, no dose",
+            "move -500 nm in y, about 1 s, no dose",
+            "tilt alpha by 1 degree",
+        )
     elif clause.has("ZERO"):
         _zero(clause, draft)
     elif not (_saved(clause, draft) or _back(clause, draft)):
@@ -289,7 +299,7 @@ def _without_numbers(clause: Clause, draft: Draft) -> None:
 def _zero(clause: Clause, draft: Draft) -> None:
     named = [AXES[token.concept] for token in clause.tokens if token.concept in AXES]
     tilted = clause.has("TILT")
-    axes = named or (["alpha_deg", "beta_deg"] if tilted else ["x_um", "y_um"])
+    axes = named or (["alpha_deg", "beta_deg"] if tilted else _last_moved(draft) or ["x_um", "y_um"])
     clause.take("ZERO", "BACK", *_HEAD, *AXES, "POSITION", "ABSOLUTE", "SET")
     target = dict.fromkeys(axes, 0.0)
     if check_stage(draft, target):
@@ -298,6 +308,13 @@ def _zero(clause: Clause, draft: Draft) -> None:
 
 def _known_name(clause: Clause, draft: Draft) -> bool:
     return any(_named(name.lower(), clause.text.lower()) for name in draft.saved)
+
+
+def _last_moved(draft: Draft) -> list[str]:
+    """'then back to 0': the axes that this request moved last."""
+    moves = [step.args for step in draft.steps if step.tool == "move_stage"]
+    names = [name.removeprefix("d") for name in moves[-1]] if moves else []
+    return [name for name in names if name in AXES.values()]
 
 
 def _saved(clause: Clause, draft: Draft) -> bool:

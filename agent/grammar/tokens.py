@@ -61,9 +61,10 @@ _FIELD: Final = re.compile(
     r"(?P<name>[a-zA-Z]+(?:_[a-zA-Z]+)*?)_(?P<unit>um|nm|pa|pA|us|deg|px|ms|kv)\s*[=:]?\s*(?P<sign>[-−+]?)(?=[\d.])"
 )
 _FORMULA: Final = re.compile(r"(?:Tx|[A-Z][a-z]?(?:\d+(?:\.\d+)?|x)?){2,}(?![a-zA-Z])")
-_SYMBOLS: Final = frozenset(
-    ["H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Th", "U", "T"]
-)  # fmt: skip
+_SYMBOL_TEXT: Final = """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se
+Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os
+Ir Pt Au Hg Tl Pb Bi Th U"""
+_SYMBOLS: Final = frozenset(_SYMBOL_TEXT.split())
 _MATERIAL_WORDS: Final = frozenset(
     {"graphene", "graphen", "mxene", "mxenes", "hbn", "sto", "gan", "gaas", "tmd", "perovskites"}
 )
@@ -134,8 +135,15 @@ def _field(text: str, at: int, match: re.Match[str], sentence: Sentence) -> Toke
     sign = -1 if match["sign"] in {"-", "−"} else 1
     sentence.tokens.append(_concept_token(match["name"].replace("_", " "), at, match.end("unit")))
     sentence.tokens.append(Token("mark", "=", match.end("unit"), match.end("unit")))
-    return Token("quantity", text[match.end("unit") : number.end], match.end("unit"), number.end, value=sign * measured.value,
-                 dim=measured.dim, signed=bool(match["sign"]))  # fmt: skip
+    return Token(
+        "quantity",
+        text[match.end("unit") : number.end],
+        match.end("unit"),
+        number.end,
+        value=sign * measured.value,
+        dim=measured.dim,
+        signed=bool(match["sign"]),
+    )
 
 
 def _concept_token(text: str, start: int, end: int) -> Token:
@@ -185,8 +193,11 @@ def _pair(text: str, at: int, pair: re.Match[str], sentence: Sentence) -> Token:
     for axis, value in zip("xyz", values, strict=False):
         measured = read_unit(text, pair.end(), value)
         out.append(Token("word", axis, at, at, axis.upper()))
-        out.append(_quantity(text, at, pair.end(), value, measured) if measured else
-                   Token("number", f"{value:g}", at, pair.end(), value=value))  # fmt: skip
+        out.append(
+            _quantity(text, at, pair.end(), value, measured)
+            if measured
+            else Token("number", f"{value:g}", at, pair.end(), value=value)
+        )
     sentence.tokens += out[:-1]
     return out[-1]
 
@@ -213,11 +224,28 @@ def _single(text: str, at: int, number: Number, factor: float, signed: bool) -> 
         measured = Measured("px", value * 1024, measured.end, "px")
     if measured:
         note = "; ".join(part for part in (number.note, measured.note) if part)
-        token = Token("quantity", text[at : measured.end], at, measured.end, value=measured.value, dim=measured.dim,
-                      signed=signed, kilo=number.kilo, note=note)  # fmt: skip
+        token = Token(
+            "quantity",
+            text[at : measured.end],
+            at,
+            measured.end,
+            value=measured.value,
+            dim=measured.dim,
+            signed=signed,
+            kilo=number.kilo,
+            note=note,
+        )
         return token
-    return Token("number", text[at : number.end], at, number.end, value=value * scale, signed=signed, kilo=number.kilo,
-                 note=number.note)  # fmt: skip
+    return Token(
+        "number",
+        text[at : number.end],
+        at,
+        number.end,
+        value=value * scale,
+        signed=signed,
+        kilo=number.kilo,
+        note=number.note,
+    )
 
 
 def _two_numbers(text: str, at: int, first: Number, sentence: Sentence) -> Token | None:
@@ -239,8 +267,15 @@ def _two_numbers(text: str, at: int, first: Number, sentence: Sentence) -> Token
     measured = read_unit(text, upper.end, upper.value) if upper else None
     if upper and measured and measured.dim not in {"px", "mag"}:
         low = read_unit(text, upper.end, first.value)
-        return Token("range", text[at : measured.end], at, measured.end, value=low.value if low else first.value,
-                     second=measured.value, dim=measured.dim)  # fmt: skip
+        return Token(
+            "range",
+            text[at : measured.end],
+            at,
+            measured.end,
+            value=low.value if low else first.value,
+            second=measured.value,
+            dim=measured.dim,
+        )
     return None
 
 
@@ -260,8 +295,15 @@ def _product(text: str, at: int, first: Number, second: Number, sentence: Senten
         )
     if measured and measured.dim == "length":
         low = read_unit(text, second.end, first.value)
-        return Token("area", text[at : measured.end], at, measured.end, value=low.value if low else first.value,
-                     second=measured.value, dim="length")  # fmt: skip
+        return Token(
+            "area",
+            text[at : measured.end],
+            at,
+            measured.end,
+            value=low.value if low else first.value,
+            second=measured.value,
+            dim="length",
+        )
     if measured and measured.dim != "px":
         return None
     end = measured.end if measured else second.end
@@ -333,6 +375,13 @@ def _named_numbers(tokens: list[Token]) -> list[Token]:
             later.value = -abs(later.value) if word != "plus" else later.value
             later.signed = True
             at += 1
+            continue
+        below = word in {"minus", "negative", "neg"} and later is not None and later.kind == "word"
+        spelled = _from_word(fold(tokens[at + 1].text), tokens[at + 1], tokens, at + 1) if below else None
+        if spelled:
+            spelled[0].value, spelled[0].signed = -spelled[0].value, True
+            out.append(spelled[0])
+            at = spelled[1]
             continue
         made = _from_word(word, token, tokens, at) if word else None
         if made:
@@ -445,6 +494,10 @@ def _lasting(tokens: list[Token]) -> None:
             and tokens[index + 1].kind == "number"
         ):
             token.concept = "RUN"
+        if fold(token.text) == "step" and any(
+            later.dim == "length" for later in tokens[index + 1 : index + 4]
+        ):
+            token.concept = "PITCH"
         if token.concept == "RESUME" and any(later.dim == "time" for later in tokens[index + 1 : index + 4]):
             token.concept = "CONTINUE_FOR"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of words)
 """The vocabulary: words and phrases of English and German, each with the one thing it stands for.
 
 Spelling is folded (small letters, ä -> ae) before a word is looked up. A long word with a typing error
@@ -34,7 +35,7 @@ _TABLE: Final[dict[str, str]] = {
         selbe derselben each_time stored existing vorhandene vorhandenen gespeicherte gespeicherten nachdem
         total overall insgesamt altogether gesamt own quality high_quality much many_thanks lang long wide
         large big small gross grosse grosses klein kleine kleines breit breite hoch_ high across dimension
-        ab aus heran aktuelle aktueller aktuellen aktuelles momentan momentane if_needed wenn_moeglich falls_moeglich received seen absorbed accumulated gotten collected_so_far so_far far bisher abbekommen bekommen up_to_now
+        gebracht abgegeben deposited ab aus heran aktuelle aktueller aktuellen aktuelles momentan momentane if_needed wenn_moeglich falls_moeglich received seen absorbed accumulated gotten collected_so_far so_far far bisher abbekommen bekommen up_to_now
         hand side seite richtung_von taken wurde worden gemacht aufgenommen recorded have_you we_have yesterday_s
         because since weil damit so_that in_order then_please tonight heute today whether ob out off_the
         perhaps vielleicht maybe kurz short shortly eben pretty bald soon rather mir_bitte wants wish get_me
@@ -74,7 +75,7 @@ _TABLE: Final[dict[str, str]] = {
     "STOP": "stop abort halt cancel anhalten abbrechen abbruch stopp stoppen stoppe sofort_stoppen emergency notaus nothalt"
             " aufhoeren hoer_auf brich_ab breche_ab quit freeze terminate kill arret stop_it stop_now panic alto pare"
             " notstopp stoppt halte_an beende beenden estop e_stop notstop einhalten cease",
-    "BLANK": "blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_weg blanked dunkeltasten tast_aus"
+    "BLANK": "blende blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_weg blanked dunkeltasten tast_aus"
              " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen",
     "TURN_OFF": "turn_off switch_off shut_off shut turn_it_off schalte_aus ausschalten abschalten schalte_ab",
     "UNBLANK": "unblank unblanke beam_on strahl_an unblanking entblanken beam_back_on einblenden unblanken",
@@ -86,7 +87,7 @@ _TABLE: Final[dict[str, str]] = {
     "LOWER": "lower decrease reduce verringere verringern reduziere reduzieren senke senken absenken decrement",
     "TILT": "tilt tilting kippe kippen verkippe verkippen neige neigen kipp tilts kippung verkippung neigung tilted",
     "ROTATE": "rotate rotation drehe drehen rotiere",
-    "STAGE": "stage goniometer tisch probentisch probenhalter holder halter specimen_stage",
+    "STAGE": "buehne stage goniometer tisch probentisch probenhalter holder halter specimen_stage",
     "SAMPLE": "sample specimen probe proben praeparat objekt object material_ membrane_ grid_",
     "X": "x x-axis dx xachse",
     "Y": "y dy yachse",
@@ -111,7 +112,7 @@ _TABLE: Final[dict[str, str]] = {
     "ALITTLE": "a_bit slightly a_little little etwas ein_wenig ein_bisschen bisschen somewhat a_touch touch a_tad tad wenig"
                " leicht some_more a_small_amount bit",
     # optics
-    "SET": "schalte schalt set use change adjust put apply switch stelle setze setzen aendere aendern nimm_ verwende benutze nutze use_a"
+    "SET": "dreh drehe_ schalte schalt set use change adjust put apply switch stelle setze setzen aendere aendern nimm_ verwende benutze nutze use_a"
            " einstellen stell setz choose select_ configure waehle dial turn with_ einstellung benutzen verwenden",
     "DOUBLE": "double verdopple verdoppeln verdoppele twice doppelt",
     "HALVE": "halve halbiere halbieren",
@@ -131,7 +132,7 @@ _TABLE: Final[dict[str, str]] = {
     "PX": "px pixel pixels pix resolution aufloesung pixeln",
     "MANY": "many viele many_pixels more_pixels lots fine feine fein high_sampling vielen",
     # imaging
-    "ACQUIRE": "take acquire capture grab snap shoot collect make mach mache machen nimm nehme nehmen aufnehmen erfasse erfassen"
+    "ACQUIRE": "see sehen take acquire capture grab snap shoot collect make mach mache machen nimm nehme nehmen aufnehmen erfasse erfassen"
                " photograph fotografiere fotografieren knipse mach_mir obtain produce perform do_a run_a execute tue tu taking"
                " acquiring get run do_ erstelle erstellen gib generate doing take_a record nimm_auf nehm durchfuehren fuehre_durch",
     "IMAGE": "image images picture pictures photo photos micrograph micrographs shot bild bilder aufnahme aufnahmen"
@@ -165,7 +166,7 @@ _TABLE: Final[dict[str, str]] = {
     "SURVEY": "survey surveying map mosaic montage ueberblick kartiere kartieren mosaik durchmustere uebersichtskarte"
               " overview_map atlas stitch scan_over screening screen rastere abrastern",
     "GRID": "grid raster gitter tiles tile kacheln kachel array matrix positions_grid grid_of mesh rasters",
-    "PITCH": "pitch spacing apart abstand schrittweite step_size steps distance schritten rasterabstand schritte rastermass"
+    "PITCH": "separated pitch spacing apart abstand schrittweite step_size steps distance schritten rasterabstand schritte rastermass"
              " spaced abstaenden raster_pitch separation interval_of",
     "OVERLAP": "overlap ueberlapp ueberlappung overlapping",
     "FLAKE": "flake flakes island islands flocke flocken plaettchen nanosheet nanosheets sheet sheets crystallite crystallites"
@@ -218,12 +219,12 @@ _TABLE: Final[dict[str, str]] = {
              " bigger over_ groesser not_smaller_than ueber_",
     "PREDICT": "would_a would_it would_an predict predicted wuerde_ein kostet cost costs kosten how_long_would vorhersage"
                " voraussichtlich how_long_does would_that wuerde_eine",
-    "LOWDOSE": "low_dose lowdose low-dose niedrige_dosis geringe_dosis niedriger_dosis geringer_dosis dosisarm gentle gently"
+    "LOWDOSE": "less_dose weniger_dosis lower_dose reduced_dose low_dose lowdose low-dose niedrige_dosis geringe_dosis niedriger_dosis geringer_dosis dosisarm gentle gently"
                " schonend minimal_dose dosisarme kleine_dosis low_electron_dose little_dose as_little_dose minimum_dose"
                " kleiner_dosis dose-efficient dosisschonend",
     "BURN": "burn damage destroy kill_ verbrennen beschaedigen zerstoeren harm break_ destroying damaging burning hurt kaputt"
             " beschaedige verbrenne ruin damaged",
-    "BETTER": "better nicer sharper clearer improve improved besser besseres bessere schaerfer schaerferes schoener schoeneres"
+    "BETTER": "noisy blurry unscharf verrauscht better nicer sharper clearer improve improved besser besseres bessere schaerfer schaerferes schoener schoeneres"
               " klareres klarer prettier cleaner verbessere verbessern less_noisy improving enhance optimise optimize schoenes"
               " optimiere crisper good_quality beautiful bessers less_blurry",
     "ZOOM": "zoom zoome zoomen magnify enlarge heranzoomen reinzoomen zoom_in zoom_out vergroessere closer close-up vergroessern"
@@ -328,10 +329,12 @@ NUMBER_WORDS: Final = {
     "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "zwanzig": 20,
     "dreissig": 30, "fuenfzig": 50, "hundert": 100, "couple": 2,
 }  # fmt: skip
-GERMAN: Final = frozenset(
-    fold(word)
-    for word in ["der", "die", "das", "den", "dem", "ein", "eine", "einen", "einem", "und", "ist", "sind", "bitte", "nach", "mach", "mache", "dann", "bild", "bilder", "probe", "nimm", "bewege", "kippe", "mit", "auf", "wo", "wie", "was", "welche", "letzten", "letzte", "zeige", "fahre", "strahl", "rechts", "links", "finde", "zähle", "suche", "bei", "von", "zum", "zur", "alle", "jede", "sekunden", "minuten", "setze", "stelle", "speichere", "zurück", "im", "um", "nicht", "kein", "aufnahme", "dosis", "aus", "sofort", "stopp", "grad", "autofokus", "schreibe", "mir", "ich", "wir", "danach", "anschließend", "leerstellen"]
-)  # fmt: skip
+_GERMAN_WORDS: Final = """der die das den dem ein eine einen einem und ist sind bitte nach mach mache dann bild bilder probe nimm
+bewege kippe mit auf wo wie welche letzten letzte zeige fahre strahl rechts links finde zähle suche bei von zum zur alle jede
+sekunden minuten setze stelle speichere zurück im nicht kein aufnahme dosis aus sofort stopp grad autofokus schreibe mir ich wir
+danach anschließend leerstellen"""
+GERMAN: Final = frozenset(fold(word) for word in _GERMAN_WORDS.split())
+"""Words that show that a request is German."""
 
 
 def typing_distance(one: str, two: str, most: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from eucentric.agent.reporting.blocks import Block, Bullets, Claim, Fold, Para, Section, Table
 from eucentric.agent.reporting.quantities import basis_text, events_text, interval_text, plural, value_text
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, RunRecord
+from eucentric.core.calls import Finding
 
 _SHOWN = 8
 _LEFT_OUT = {"select_targets": "candidate target not used", "acquire_series": "frame left out of its sum"}
@@ -82,26 +83,33 @@ def _result(call: CallRecord) -> str:
 
 
 def _conclusions(record: RunRecord) -> Iterator[Block]:
-    """What a headline finding says beside its number: recall, clustering."""
+    """What a headline finding says beside its number: false calls, recall, clustering."""
     for one in headline(record)[:4]:
-        details = one.finding.details
-        lines = []
-        if "recall" in details:
-            called = details.get("called")
-            expected = details.get("expected_false_calls")
-            lines.append(
-                f"{called} called, {expected} of them expected to be false; recall {details['recall']} at these counts "
-                f"is corrected for; variance widened {details.get('overdispersion', 1)}× for clustering and scatter "
-                "between frames"
-            )
-        clusters = details.get("clustering")
-        if isinstance(clusters, dict) and clusters.get("ratio") is not None:
-            lines.append(
-                f"clustering: {clusters['pairs']} neighbouring pairs, {clusters['expected_pairs']} by chance "
-                f"({clusters['ratio']}×, p = {clusters['p_value']})"
-            )
-        if lines:
-            yield Bullets(tuple(lines))
+        lines = tuple(line for line in (_calls(one.finding), _clustering(one.finding)) if line)
+        if lines and not one.finding.cannot_tell:
+            yield Bullets(lines)
+
+
+def _calls(finding: Finding) -> str:
+    details = finding.details
+    if not {"recall", "called", "expected_false_calls"} <= set(details):
+        return ""
+    return (
+        f"{details['called']} called, {details['expected_false_calls']:.2g} of them expected to be false; recall "
+        f"{details['recall']:.3g} at these counts is corrected for; variance widened "
+        f"{details.get('overdispersion', 1):.3g}× for clustering and scatter between frames"
+    )
+
+
+def _clustering(finding: Finding) -> str:
+    found = finding.details.get("clustering")
+    if not isinstance(found, dict) or found.get("ratio") is None:
+        return ""
+    verdict = "more than chance" if found["p_value"] < 0.05 else "no more than chance explains"
+    return (
+        f"clustering: {found['pairs']} neighbouring pairs, {found['expected_pairs']:.2g} expected by chance "
+        f"({found['ratio']:.2g}×, p = {found['p_value']:.2g}): {verdict}"
+    )
 
 
 # --- what was not counted -------------------------------------------------------------------------------
@@ -109,7 +117,14 @@ def _conclusions(record: RunRecord) -> Iterator[Block]:
 
 def not_counted(record: RunRecord) -> Section:
     """Everything that was left out, as plainly as what was counted."""
-    lines = [*_steps_not_done(record), *_sites(record), *_given_up(record), *_acts(record), *_frames(record)]
+    lines = [
+        *_steps_not_done(record),
+        *_sites(record),
+        *_flags(record),
+        *_given_up(record),
+        *_acts(record),
+        *_frames(record),
+    ]
     excluded = _excluded(record)
     lines += excluded
     blocks: list[Block] = [Bullets(tuple(lines[:_SHOWN]))] if lines else [Para("Nothing was left out.")]
@@ -144,8 +159,8 @@ def _named(tool: str, rows: list[tuple[int, str]]) -> str:
     reasons = sorted({_reason(text) for _, text in rows})
     lead = _LEFT_OUT.get(tool, tool or "left out")
     number = f"{len(rows)} × " if len(rows) > 1 else ""
-    such = "such as: " if len(reasons) > 1 else ""
-    return f"{number}{lead}: {such}{reasons[0]}  ({events_text(tuple(seq for seq, _ in rows))})"
+    such = ", such as" if len(reasons) > 1 else ""
+    return f"{number}{lead}{such}: {reasons[0]}  ({events_text(tuple(seq for seq, _ in rows))})"
 
 
 def _sites(record: RunRecord) -> Iterator[str]:
@@ -156,6 +171,17 @@ def _sites(record: RunRecord) -> Iterator[str]:
     for one in record.findings:
         if one.seq not in shown and one.finding.cannot_tell:
             yield f"{', '.join(one.finding.evidence)}: {one.finding.cannot_tell}  ({events_text((one.seq,))})"
+
+
+def _flags(record: RunRecord) -> Iterator[str]:
+    """What a tool flagged about a frame that was counted all the same."""
+    for call in record.calls:
+        if call.value.get("cannot_tell"):
+            continue
+        for flag in call.value.get("flags") or ():
+            if isinstance(flag, dict):
+                text = f"{call.value.get('frame')}: flagged {flag.get('code')}: {flag.get('text')}"
+                yield f"{text}  ({events_text((call.concluded or call.called,))})"
 
 
 def _given_up(record: RunRecord) -> Iterator[str]:

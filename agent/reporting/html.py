@@ -21,12 +21,15 @@ from eucentric.core.text import visible
 
 _LIMIT = 20_000
 _SHORT = 26
+_DOSE_UNIT = '<span class="unit">e/Å²</span>'
+"""Kept on one line."""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def text_of(text: str, *, one_line: bool = True) -> str:
     """Text as text: markup and control characters are shown, not obeyed."""
-    return escape(visible(text, one_line=one_line, limit=_LIMIT))
+    shown = escape(visible(text, one_line=one_line, limit=_LIMIT))
+    return shown.replace("e/Å²", _DOSE_UNIT) if one_line else shown
 
 
 def html(document: Document) -> str:
@@ -39,7 +42,7 @@ def html(document: Document) -> str:
         '<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text_of(document.title)}</title>\n<style>\n{css}</style></head>\n<body>\n"
+        f"<title>{escape(visible(document.title))}</title>\n<style>\n{css}</style></head>\n<body>\n"
         f'<div class="stamp {kind}" role="note">{text_of(document.stamp)}</div>\n'
         f"<main>\n<h1>{text_of(document.title)}</h1>\n{body}\n</main>\n</body></html>\n"
     )
@@ -64,7 +67,7 @@ def _block(block: Block) -> str:
             data = base64.b64encode(png).decode("ascii")
             shown = text_of(caption)
             return (
-                f'<figure><img alt="{text_of(caption.partition(":")[0])}" src="data:image/png;base64,{data}">'
+                f'<figure><img alt="{escape(visible(caption.partition(":")[0]))}" src="data:image/png;base64,{data}">'
                 f"<figcaption>{shown}</figcaption></figure>"
             )
         case Fold(title, blocks):

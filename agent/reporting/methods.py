@@ -43,7 +43,7 @@ def _instrument(record: RunRecord) -> str:
     specimen = f" of {record.specimen.name} ({record.specimen.material})" if record.specimen else ""
     if frame is None:
         return f"Instrument: {record.instrument}{specimen and f'; specimen{specimen[3:]}'}. No image was recorded."
-    lead = "Scanning transmission electron microscopy"
+    lead, name = "Scanning transmission electron microscopy", record.instrument.removeprefix("SIMULATED ")
     if record.simulated:
         lead = "SIMULATED scanning transmission electron microscopy"
     at = f" at {frame.voltage_kv:g} kV" if frame.voltage_kv else ""
@@ -53,7 +53,7 @@ def _instrument(record: RunRecord) -> str:
     )
     shown = " and ".join(text for text in optics if text)
     angles = _detectors(record)
-    return f"{lead}{specimen} was carried out on {record.instrument}{at}{', with ' + shown if shown else ''}.{angles}"
+    return f"{lead}{specimen} was carried out on {name}{at}{', with ' + shown if shown else ''}.{angles}"
 
 
 def _detectors(record: RunRecord) -> str:
@@ -72,7 +72,7 @@ def _span(values: Sequence[float | None], words: str) -> str:
     if not known:
         return ""
     low, high = min(known), max(known)
-    return words.format(f"{low:.3g}" if high - low < 0.005 * abs(high) else f"{low:.3g}–{high:.3g}")
+    return words.format(dose(low) if high - low < 0.005 * abs(high) else f"{dose(low)}–{dose(high)}")
 
 
 def _alike(frames: list[FrameRecord]) -> list[list[FrameRecord]]:

@@ -12,8 +12,8 @@ from eucentric.core.instrument import Frame
 from eucentric.core.store import Store
 from eucentric.core.text import visible
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; shapes differ as well.
-BLUE, ORANGE, RED = "#56B4E9", "#E69F00", "#D55E00"
+# Of Okabe and Ito, seen by colour-blind eyes; shapes differ as well.
+ORANGE = "#E69F00"
 _WORK_PX = 420
 """Panels are reduced to about so many pixels before drawing: a report is read, not measured."""
 
@@ -85,7 +85,7 @@ def draw(axes: Any, panel: Panel, store: Store) -> None:
     if frame.pixel_pm:
         scale_bar(axes, frame.pixel_pm * width * 1e-3, width, height)
     stamp = f"SIMULATED  {frame.id}" if frame.simulated else frame.id
-    label(axes, 0.985, 0.985, stamp, ha="right", va="top")
+    label(axes, 0.985, 0.018, stamp, ha="right", va="bottom")
 
 
 def label(axes: Any, x: float, y: float, text: str, **where: Any) -> None:
@@ -133,9 +133,9 @@ def _mark(axes: Any, frame: Frame, mark: Mark) -> None:
     axes.plot(xs, ys, color="black", linewidth=2.6)
     axes.plot(xs, ys, color=ORANGE, linewidth=1.5)
     if mark.label:
-        label_at = (x + 0.6 * shown, y - 0.6 * shown)
+        label_at = (x - 0.44 * shown, y - 0.44 * shown)
         axes.annotate(
-            visible(mark.label, limit=20), label_at, color="white", fontsize=7.5, parse_math=False,
+            visible(mark.label, limit=20), label_at, color="white", fontsize=7.5, va="top", parse_math=False,
             bbox={"facecolor": "black", "alpha": 0.62, "pad": 1.2, "edgecolor": "none"}, annotation_clip=True,
         )  # fmt: skip
 

@@ -1,15 +1,14 @@
 """The figures of a report, drawn from stored frames: the way in from the survey to the atoms, findings, sites."""
 
-import io
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eucentric.agent.reporting.blocks import Picture
-from eucentric.agent.reporting.panels import BLUE, ORANGE, RED, Mark, Panel, draw
+from eucentric.agent.reporting.panels import Mark, Panel, draw
+from eucentric.agent.reporting.png import png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, FrameRecord, RunRecord
 from eucentric.core.store import Store
@@ -23,9 +22,6 @@ _DRAWN = {
     "gallery": "the least certain sites, p = probability that the site is vacant",
 }
 """Pictures that detect_defects names in its result."""
-_HUES = (ORANGE, BLUE, RED, "#F0E442", "#CC0000", "#a11212", "#0b3c5d", "#3b6f91")
-_GREYS, _BLENDS = 128, (0.25, 0.5, 0.75, 1.0)
-"""Pictures keep so many grey levels, and each hue of the marks over dark and light grey: a third of the bytes."""
 
 
 def ladder(record: RunRecord, store: Store) -> Picture | None:
@@ -50,7 +46,7 @@ def ladder(record: RunRecord, store: Store) -> Picture | None:
         if columns > 1
         else f"Recorded images, the newest {len(shown)}.{rest}"
     )
-    return Picture("report-ladder.png", _png(figure), caption)
+    return Picture("report-ladder.png", png_of_figure(figure), caption)
 
 
 def _ladder_rows(record: RunRecord) -> Iterator[list[Panel]]:
@@ -162,7 +158,7 @@ def intervals(record: RunRecord) -> Picture | None:
     caption = (
         "Value and 95 % interval of each frame, and of all together (diamond); an arrow is an upper bound."
     )
-    return Picture("report-intervals.png", _png(figure), caption)
+    return Picture("report-intervals.png", png_of_figure(figure), caption)
 
 
 def _row_name(one: FindingRecord) -> str:
@@ -212,7 +208,7 @@ def _smaller(path: Path) -> bytes | None:
     if image.width > _OVERLAY_PX:
         size = (_OVERLAY_PX, round(image.height * _OVERLAY_PX / image.width))
         image = image.resize(size, Image.Resampling.LANCZOS)
-    return _bytes(image)
+    return png_of(np.asarray(image))
 
 
 def _figure(width_in: float, height_in: float) -> Any:
@@ -222,29 +218,3 @@ def _figure(width_in: float, height_in: float) -> Any:
     figure = Figure(figsize=(width_in, height_in), dpi=130, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
-
-
-def _png(figure: Any) -> bytes:
-    from PIL import Image
-
-    figure.canvas.draw()
-    return _bytes(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
-
-
-def _bytes(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.quantize(palette=_palette(), dither=0).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-@lru_cache(maxsize=1)
-def _palette() -> Any:
-    from PIL import Image, ImageColor
-
-    colours = [(round(n * 255 / (_GREYS - 1)),) * 3 for n in range(_GREYS)]
-    for hue in map(ImageColor.getrgb, _HUES):
-        for under in (40, 150, 255):
-            colours += [tuple(round(under + a * (c - under)) for c in hue[:3]) for a in _BLENDS]
-    image = Image.new("P", (1, 1))
-    image.putpalette([value for colour in colours for value in colour])
-    return image

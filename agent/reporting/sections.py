@@ -17,7 +17,7 @@ from eucentric.agent.reporting.quantities import (
     value_text,
 )
 from eucentric.agent.reporting.record import CallRecord, FrameRecord, GateRecord, RunRecord
-from eucentric.core.calls import Envelope
+from eucentric.core.calls import Cost, Envelope
 from eucentric.core.plan import Step
 
 
@@ -69,7 +69,8 @@ def cost(record: RunRecord) -> Section:
     how = (
         "Dose in e/Å², for one round, at the most exposed point: the larger of area mean and electrons per dwell over "
         "probe area, with flyback and current error. Predicted = the preview's bound from declared timings "
-        f"(event {record.preview_seq}); actual = the charges of the acts as carried out. Time is instrument time."
+        f"(event {record.preview_seq}); actual = the charges of the acts as carried out; ABOVE marks what passed its "
+        "prediction. Time is instrument time."
     )
     return Section("Predicted and actual", (Para(total), Table(head, rows, (2, 3, 4, 5, 6, 7)), Para(how)))
 
@@ -82,20 +83,29 @@ def exposed(record: RunRecord) -> Iterable[FrameRecord]:
 def _cost_row(row: Row, record: RunRecord) -> tuple[str, ...]:
     calls = [call for call in record.calls if call.plan_step == row.step]
     frames = sum(1 for call in calls for one in record.frames_of(call.id) if not one.frame.parents)
-    bound = row.each.dose_e_per_a2 or row.each.elsewhere_e_per_a2
-    beside = " beside" if row.each.dose_e_per_a2 == 0 and row.each.elsewhere_e_per_a2 else ""
     actual = max((_call_dose(call, record) for call in calls), default=0.0)
     spent = sum(call.result.seconds for call in calls if call.result)
+    each = row.each
     return (
         row.step,
         row.what,
         f"{len(calls)} of ≤ {row.times}",
-        f"≤ {seconds(row.each.seconds * row.times)}" if row.each.seconds else "–",
-        seconds(spent) if spent else "–",
-        f"{frames} of ≤ {row.each.frames * row.times}" if row.each.frames else "–",
-        f"≤ {dose(bound)}{beside}" if bound else "–",
-        (dose(actual) + (" ABOVE" if actual > bound * 1.005 else "")) if actual else "–",
+        f"≤ {seconds(each.seconds * row.times)}" if each.seconds else "–",
+        seconds(spent) + _above(spent, each.seconds * row.times) if spent else "–",
+        f"{frames} of ≤ {each.frames * row.times}" if each.frames else "–",
+        _predicted(each),
+        dose(actual) + _above(actual, each.dose_e_per_a2 + each.elsewhere_e_per_a2) if actual else "–",
     )
+
+
+def _above(actual: float, predicted: float) -> str:
+    return " ABOVE" if actual > 1.005 * predicted else ""
+
+
+def _predicted(each: Cost) -> str:
+    parts = [f"≤ {dose(each.dose_e_per_a2)}"] if each.dose_e_per_a2 else []
+    parts += [f"≤ {dose(each.elsewhere_e_per_a2)} beside"] if each.elsewhere_e_per_a2 else []
+    return " + ".join(parts) or "–"
 
 
 def _call_dose(call: CallRecord, record: RunRecord) -> float:

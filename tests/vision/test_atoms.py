@@ -236,3 +236,36 @@ def test_coherence_of_order_and_of_chance():
     chance = np.random.default_rng(0).uniform(0, 200, (400, 2))
     assert six_fold_coherence(order, 10.0) == pytest.approx(1.0, abs=1e-6)
     assert six_fold_coherence(chance, 10.0) < 0.15
+
+
+def vacuum(image):
+    image[:, 200:] = 0
+    return image
+
+
+def hot_pixels(image):
+    image.ravel()[np.random.default_rng(0).integers(0, image.size, 30)] = 1e6
+    return image
+
+
+def missing_singles(image):
+    image.ravel()[np.random.default_rng(0).integers(0, image.size, 2000)] = np.nan
+    return image
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda i: i * 1e-8, lambda i: i * 1e8, lambda i: i + 1e4, hot_pixels, missing_singles, vacuum]
+)
+def test_what_happens_to_real_files_does_not_change_the_answer(simulate, harm):
+    picture = simulate(size=400, counts=120, vacancies=0.02, seed=30)
+    clean = find_atoms(picture.image, phase("Ti3C2"), pixel_pm=15.6)
+    harmed = find_atoms(harm(picture.image.astype(np.float64).copy()), phase("Ti3C2"), pixel_pm=15.6)
+    assert not harmed.cannot_tell
+    area = 0.5 if harm is vacuum else 1.0
+    assert harmed.examined == pytest.approx(area * clean.examined, rel=0.12)
+    assert harmed.called == pytest.approx(area * clean.called, abs=5)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_a_dead_detector_is_no_lattice(value):
+    assert find_atoms(np.full((128, 128), value, np.float32), phase("Ti3C2")).cannot_tell

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
-from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, sites_of
+from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, profile_without, sites_of
 from eucentric.tools.vision.lattice import Lattice, fit_lattice, six_fold_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
 from eucentric.tools.vision.refine import Refined, refine
@@ -24,6 +26,8 @@ _WORKING_PM = 13.0
 """Pixels much finer than this are summed: a column's width is 45-60 pm, no information is lost."""
 _FIELD_PEAKS = 40
 """About as many peaks make one site of the lattice field."""
+_MUCH_LOST = 0.05
+"""From here on, the mean column is measured again without the places where there is none."""
 _MIN_SPACING_PX, _MIN_MATCHED = 4.5, 0.4
 _EDGE_SPACINGS = 1.5
 """Sites nearer to the edge than this are shown, but not counted."""
@@ -59,7 +63,7 @@ def find_atoms(
     BadInput
         If the array is not two-dimensional, or smaller than 64 px.
     """
-    pixels, missing = _checked(image)
+    (pixels, unit), missing = _checked(image)
     scale = measure_scale(pixels, phase, pixel_pm)
     if scale is None:
         return _abstain(phase, pixels, pixel_pm, "no rings of the phase's lattice in the power spectrum")
@@ -77,7 +81,7 @@ def find_atoms(
         return _abstain(phase, pixels, pixel_pm, "no lattice grows from any part of the image")
     view = _View(small, pixels.shape, missing, factor, _pixel_of_lattice(lattice, phase, factor), phase)
     coherence = _coherence(small, peaks, view.spacing, phase)
-    return _analysed(view, scale, lattice, coherence, pixel_pm, counts_per_electron or 1.0)
+    return _analysed(view, scale, lattice, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
 
 
 def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, reason: str) -> AtomMap:
@@ -88,7 +92,7 @@ def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, 
     )  # fmt: skip
 
 
-def _checked(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], Mask]:
+def _checked(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], float], Mask]:
     if image.ndim != 2 or min(image.shape) < 64:
         raise BadInput(
             f"the image has shape {tuple(image.shape)}",
@@ -97,15 +101,34 @@ def _checked(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], Mask]:
         )
     pixels = np.ascontiguousarray(image, np.float32)
     missing = ~np.isfinite(pixels)
+    if missing.mean() > 0.5:
+        raise BadInput(
+            f"{missing.mean():.0%} of the pixels are not numbers", "more than half", "give a complete frame"
+        )
     if missing.any():
-        if missing.mean() > 0.5:
-            raise BadInput(
-                f"{missing.mean():.0%} of the pixels are not numbers",
-                "more than half",
-                "give a complete frame",
-            )
-        pixels = np.where(missing, np.float32(np.median(pixels[~missing])), pixels)
-    return pixels, missing
+        pixels = _filled(pixels, missing)
+        missing = ndimage.binary_opening(missing, np.ones((3, 3)))  # single pixels are bridged well enough
+    return _normalised(pixels), missing
+
+
+def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
+    """Missing pixels as the mean of their surroundings."""
+    known = np.where(missing, np.float32(0), pixels)
+    weight = ndimage.gaussian_filter((~missing).astype(np.float32), 2.0)
+    around = ndimage.gaussian_filter(known, 2.0) / np.maximum(weight, 1e-6)
+    fallback = np.float32(np.median(pixels[~missing]))
+    filled: NDArray[np.float32] = np.where(missing, np.where(weight > 1e-3, around, fallback), pixels)
+    return filled
+
+
+def _normalised(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Pixels over their spread, X-ray hits cut, and that spread: nothing below depends on the unit of the file."""
+    low, middle, high = np.percentile(pixels, (1, 50, 99))
+    cut = np.clip(pixels, low - 8 * (high - low), high + 8 * (high - low)) if high > low else pixels
+    unit = float(np.std(cut, dtype=np.float64))
+    if unit <= 1e-6 * abs(float(middle)):
+        return np.zeros_like(pixels), 1.0  # a dead or blanked detector: no lattice will be found
+    return (cut / np.float32(unit)).astype(np.float32), unit
 
 
 def _summed(pixels: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -168,7 +191,7 @@ class _Masks:
     @property
     def use(self) -> Mask:
         """Counted in a density."""
-        return np.asarray(self.occupied & ~self.edge & ~self.lost)
+        return np.logical_and(self.occupied, ~(self.edge | self.lost))
 
 
 def _pixel_of_lattice(lattice: Lattice, phase: Phase, factor: int) -> float:
@@ -183,8 +206,13 @@ def _analysed(
     sites = sites_of(view.small, lattice, view.phase, view.spacing)
     edge = _at_edge(sites.xy, view)
     full = full_heights(sites, view.phase, edge)
+    if not np.nanmin(full) > 0:
+        return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     occupied = np.isfinite(full)
     lost = _lost(sites, full, occupied, view)
+    if lost.mean() > _MUCH_LOST:
+        sites = profile_without(sites, lost, view.small, view.phase, view.spacing)
+        full = full_heights(sites, view.phase, edge | lost)
     judged = judge(view.small, sites, full, occupied & ~edge & ~lost, view.phase, view.spacing)
     known = occupied & ~lost
     masks = _Masks(occupied, edge, lost, known & (judged.p_column > 0.5), known & (judged.p_vacancy > 0.5))
@@ -198,18 +226,27 @@ def _analysed(
 
 def _at_edge(xy: Array, view: _View) -> Mask:
     limit, margin = np.array(view.small.shape[::-1]) - 1, _EDGE_SPACINGS * view.spacing
-    edge: Mask = ((xy < margin) | (xy > limit - margin)).any(1)
+    edge: Mask = np.any((xy < margin) | (xy > limit - margin), axis=1)
     return edge
 
 
 def _lost(sites: Sites, full: Array, occupied: Mask, view: _View) -> Mask:
     """Sites where the lattice is not seen around, or pixels are missing."""
-    lost = quality.near_missing(sites.xy, view.missing, view.factor, view.spacing)
+    lost: Mask = quality.near_missing(sites.xy, view.missing, view.factor, view.spacing)
     seen, error = seen_locally(sites.heights[occupied], full[occupied], sites.xy[occupied])
     # Few counts make the local brightness uncertain: then only a clear loss is one.
     limit = max(quality.LATTICE_SEEN - 1.5 * error, quality.LATTICE_GONE)
     lost[occupied] |= seen < limit
-    return lost
+    return lost | _beside(lost, sites.xy, view.spacing)
+
+
+def _beside(lost: Mask, xy: Array, spacing: float) -> Mask:
+    """Sites with two lost ones close by: the rim of a hole or of the flake is no place to count vacancies."""
+    if lost.sum() < 2:
+        return np.zeros(len(xy), bool)
+    near, _ = cKDTree(xy[lost]).query(xy, k=2)
+    beside: Mask = near[:, 1] < 2.2 * spacing
+    return beside
 
 
 def _picture(

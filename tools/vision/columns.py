@@ -1,6 +1,6 @@
 """The columns of a phase on a fitted lattice: which site is which, how bright a full one is, what each one is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,7 @@ def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing
         xy = lattice.xy
         heights = site_heights(small, xy, profile.sigma_px, spacing)
         return Sites(xy, sublattice.astype(np.int64), heights, profile)
-    weights = [column.weight for column in phase.columns] + [0.0, 0.0]
-    profile = column_profile(small, lattice.xy, spacing, (weights[1] + weights[2]) / 2)
+    profile = column_profile(small, lattice.xy, spacing, _around(phase))
     xy = np.concatenate([lattice.xy, lattice.offset(1 / 3), lattice.offset(2 / 3)])
     sublattice = np.repeat(np.arange(3), len(lattice.xy))
     inside = ((xy >= -0.5) & (xy < np.array(small.shape[::-1]) - 0.5)).all(1)
@@ -45,9 +44,24 @@ def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing
     return Sites(xy, np.argsort(order)[sublattice].astype(np.int64), heights, profile)
 
 
+def _around(phase: Phase) -> float:
+    """Mean brightness of the six sites around the brightest column, over its own."""
+    return 1.0 if phase.equal_columns else sum(column.weight for column in phase.columns[1:]) / 2
+
+
+def profile_without(
+    sites: Sites, lost: Mask, small: NDArray[np.float32], phase: Phase, spacing: float
+) -> Sites:
+    """The same sites, their mean column measured only where the lattice is seen."""
+    good = ~lost & ((sites.sublattice == 0) | phase.equal_columns)
+    if good.sum() < 20:
+        return sites
+    return replace(sites, profile=column_profile(small, sites.xy[good], spacing, _around(phase)))
+
+
 def full_heights(sites: Sites, phase: Phase, edge: Mask) -> Array:
     """(n,) height of a full column of the site's sublattice; NaN where the phase has no column."""
-    medians = [float(np.median(sites.heights[(sites.sublattice == s) & ~edge])) for s in range(3)]
+    medians = [_median(sites.heights[(sites.sublattice == s) & ~edge]) for s in range(3)]
     top = max(*medians, 1e-12)
     # The profile gives the scale, the joint solution the ratios; none is taken as dimmer than half of the known ratio.
     full = np.full(3, np.nan)
@@ -55,6 +69,10 @@ def full_heights(sites: Sites, phase: Phase, edge: Mask) -> Array:
         full[s] = sites.profile.height * max(medians[s] / top, 0.5 * column.weight)
     heights: Array = full[sites.sublattice]
     return heights
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if len(values) else 0.0
 
 
 def _columns_of(phase: Phase) -> list[tuple[Column, list[int]]]:

@@ -17,8 +17,9 @@ Array = NDArray[np.float64]
 _GATE = 0.30
 """A peak belongs to a site if it lies within this share of the lattice period (random peaks: about 0.3 do)."""
 _FOLD = 24
-_FIT_ORDER = ((60, 1), (400, 2))
-"""(number of peaks, order of the polynomial) up to which that order is used; beyond: cubic."""
+_FIT_ORDER = ((250, 1), (1200, 2))
+"""(number of peaks, order of the polynomial) up to which that order is used; beyond: cubic.
+A curve fitted too early follows noise peaks and loses the indices (found at 10 counts a column)."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,11 @@ def write_overlay(
     from matplotlib.figure import Figure
 
     height, width = image.shape
-    figure = Figure(figsize=(9.0, 9.0 * height / width + 1.1), dpi=130)
+    caption = _caption(atoms, title)
+    picture, head = 9.0 * height / width, 0.08 + 0.15 * (caption.count("\n") + 1)  # [inch]
+    figure = Figure(figsize=(9.0, picture + head), dpi=130)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.01, 0.02, 0.98, 9.0 * height / width / (9.0 * height / width + 1.1) - 0.02))
+    axes = figure.add_axes((0.01, 0.01, 0.98, picture / (picture + head) - 0.01))
     _show(axes, image)
     _mark(axes, atoms, width)
     if atoms.pixel_pm:
@@ -47,7 +49,7 @@ def write_overlay(
         axes.text(0.5, 0.97, "SIMULATED", transform=axes.transAxes, ha="center", va="top", color="white", fontsize=15,
                   weight="bold", bbox={"facecolor": "#CC0000", "edgecolor": "white", "pad": 4})  # fmt: skip
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
-    figure.text(0.01, 0.995, _caption(atoms, title), va="top", fontsize=7.5, parse_math=False)
+    figure.text(0.01, 0.995, caption, va="top", fontsize=7.5, parse_math=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": "eucentric"})
     return path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
+from scipy.spatial import cKDTree
 
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision.peaks import find_peaks
@@ -102,9 +103,19 @@ def columns_fit(image: NDArray[np.float32], scale: Scale, phase: Phase) -> bool:
     spacing_px = phase.spacing_angstrom * 100 / scale.pixel_pm
     if spacing_px < 4:
         return False
-    found = len(find_peaks(image, spacing_px))
-    capacity = image.size * (scale.pixel_pm / 100) ** 2 / phase.site_area_a2
-    return 1 / 1.6 < found / capacity < 1.6
+    peaks = find_peaks(image, spacing_px)
+    if len(peaks) < 12:
+        return False
+    area_px = image.size * _covered(peaks, spacing_px, image.shape)
+    capacity = area_px * (scale.pixel_pm / 100) ** 2 / phase.site_area_a2
+    return 1 / 1.6 < len(peaks) / capacity < 1.6
+
+
+def _covered(peaks: Array, spacing_px: float, shape: tuple[int, ...]) -> float:
+    """Share of the image that has peaks at all: vacuum beside a flake holds no columns."""
+    rows, cols = np.mgrid[0 : shape[0] : spacing_px, 0 : shape[1] : spacing_px]
+    gap, _ = cKDTree(peaks).query(np.stack([cols.ravel(), rows.ravel()], -1))
+    return float((gap < 1.7 * spacing_px).mean())
 
 
 def _spectrum(image: NDArray[np.float32]) -> _Spectrum:

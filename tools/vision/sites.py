@@ -231,4 +231,6 @@ def seen_locally(heights: Array, full: Array, xy: Array, neighbours: int = 36) -
     ratio: Array = np.median(relative[near], 1)
     whole = max(float(np.median(ratio)), 1e-12)
     scatter = 1.4826 * float(np.median(np.abs(relative - np.median(relative))))
-    return ratio / whole, 1.25 * scatter / math.sqrt(near.shape[1]) / whole  # 1.25: a median's error over a mean's
+    return ratio / whole, 1.25 * scatter / math.sqrt(
+        near.shape[1]
+    ) / whole  # 1.25: a median's error over a mean's

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of settings)
 """Two situations written by hand: the fixture of the request set (300 kV, 50 pA) and a MXene day (60 kV, 30 pA)."""
 
 import math

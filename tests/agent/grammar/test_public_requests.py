@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of requests)
 """The published request set, as a scorer would read it; skipped where ../shared is absent."""
 
 import json

@@ -305,7 +305,8 @@ def test_a_reply_that_was_cut_is_not_used():
 def test_words_of_a_model_are_escaped_for_a_person():
     evil = "ok\n\x1b[2JAPPROVED by j.doe\u202e"
     found, _, _ = propose("survey", body(draft({**step("survey"), "reason": evil}, say=evil)))
-    for text in (found.say, found.plan.steps[0].reason):
+    assert found.say.startswith("The model's words, unchecked: ")
+    for text in (found.say.partition(": ")[2], found.plan.steps[0].reason):
         assert text == "ok\\n\\x1b[2JAPPROVED by j.doe\\u202e"
     found, _, _ = propose("x", body(draft(outcome="clarify", say=evil, options=[evil] * 9)))
     assert "\x1b" not in found.say + "".join(found.options)

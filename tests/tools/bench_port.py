@@ -1,0 +1,184 @@
+"""The port over a guarded twin in this process, without ledger, gate or disk: for tests and measurements of tools.
+
+Dose is booked by the executor's own book, so that what a tool asks about it means the same as in a run.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eucentric.agent.acts import named_state
+from eucentric.agent.dosebook import Charge, DoseBook
+from eucentric.core.calls import Cost, Finding
+from eucentric.core.errors import BadInput
+from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.request import SpecimenCard
+from eucentric.core.units import OPTICS, STAGE, to_si
+from eucentric.instruments.capabilities import Capabilities
+from eucentric.instruments.driver import ScanSpec
+from eucentric.instruments.guard import Guard
+from eucentric.instruments.port import Image
+from eucentric.instruments.twin.oracle import Oracle
+from eucentric.instruments.twin.query import twin_driver
+from eucentric.knowledge.dose import scan_dose
+from eucentric.tools.base import Context, Setting, Tool
+
+
+def spec_of(scan: Scan) -> ScanSpec:
+    return ScanSpec(
+        detectors=scan.detectors, rows=scan.height_px, columns=scan.width_px, fov_m=scan.fov_nm * 1e-9,
+        dwell_s=scan.dwell_us * 1e-6,
+    )  # fmt: skip
+
+
+class BenchPort:
+    """Implements `instruments.port.Microscope` and `tools.base.Records` at once."""
+
+    def __init__(self, world: str = "mxene", stage_error_um: float = 2.0, **query: Any) -> None:
+        self.twin = twin_driver(world, {key: str(value) for key, value in query.items()})
+        self.guard = Guard(self.twin)
+        self.guard.lease("bench")
+        self.oracle = Oracle(self.twin)
+        self.book = DoseBook(stage_error_um)
+        self.frames: dict[str, Frame] = {}
+        self.arrays: dict[str, Image] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.found: list[Finding] = []
+        self.notes: list[str] = []
+        self.moves: list[StageMove] = []
+        self.specimen = SpecimenCard(name="twin", material="Ti3C2")
+        self.stay = 0
+
+    # --- the port ---------------------------------------------------------------------------------------
+
+    def capabilities(self) -> Capabilities:
+        return self.guard.capabilities()
+
+    def state(self) -> MicroscopeState:
+        declared = self.guard.capabilities()
+        return named_state(declared.identity, declared.simulated, self.guard.state(), self.guard.held())
+
+    def move_stage(self, target: StageMove) -> MicroscopeState:
+        self.moves.append(target)
+        self.stay += 1
+        self.guard.move(to_si(STAGE, target.model_dump(exclude_none=True)))
+        return self.state()
+
+    def set_optics(self, change: OpticsChange) -> MicroscopeState:
+        self.guard.set_optics(to_si(OPTICS, change.model_dump(exclude_none=True)))
+        return self.state()
+
+    def acquire(self, scan: Scan) -> tuple[Frame, ...]:
+        state = self.state()
+        optics = state.optics
+        dose = scan_dose(
+            current_pa=optics["probe_current_pa"], dwell_us=scan.dwell_us, pixel_nm=scan.pixel_nm,
+            columns=scan.width_px, voltage_kv=optics["voltage_kv"], convergence_mrad=optics["convergence_mrad"],
+            flyback_us=self.capabilities().line_flyback_s * 1e6,
+        )  # fmt: skip
+        place = self._field(state, scan, dose.bound_e_per_a2)
+        self.book.charge(str(len(self.book.charges)), place)
+        raw, arrays = self.guard.acquire(spec_of(scan))
+        known = {name: self.capabilities().detector(name) for name in scan.detectors}
+        return tuple(
+            self._keep(
+                pixels,
+                Frame(
+                    id="", sha256="", detector=name, shape=(pixels.shape[0], pixels.shape[1]), dtype="float32",
+                    pixel_pm=scan.pixel_nm * 1e3, dwell_us=scan.dwell_us, probe_current_pa=optics["probe_current_pa"],
+                    voltage_kv=optics["voltage_kv"], convergence_mrad=optics["convergence_mrad"],
+                    defocus_nm=optics["defocus_nm"], counts_per_electron=known[name].counts_per_electron,
+                    offset_counts=known[name].offset_counts, x_um=place.x_um, y_um=place.y_um,
+                    dose_e_per_a2=dose.bound_e_per_a2, mean_dose_e_per_a2=dose.mean_e_per_a2, time_s=raw.time_s,
+                    duration_s=raw.duration_s, purpose=scan.purpose, simulated=True,
+                ),
+            )
+            for name, pixels in zip(scan.detectors, arrays, strict=True)
+        )  # fmt: skip
+
+    def _field(self, state: MicroscopeState, scan: Scan, dose: float) -> Charge:
+        return Charge(
+            x_um=state.stage["x_um"].reported + state.optics["beam_shift_x_nm"] * 1e-3,
+            y_um=state.stage["y_um"].reported + state.optics["beam_shift_y_nm"] * 1e-3,
+            width_um=scan.fov_nm * 1e-3, height_um=scan.pixel_nm * scan.height_px * 1e-3, dose_e_per_a2=dose,
+            stay=str(self.stay), purpose=scan.purpose,
+        )  # fmt: skip
+
+    def _keep(self, pixels: Image, frame: Frame) -> Frame:
+        array = np.ascontiguousarray(pixels, np.float32)
+        array.flags.writeable = False
+        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        update = {"id": f"f-{len(self.frames) + 1:05d}", "sha256": digest, "shape": array.shape}
+        kept = frame.model_copy(update=update)
+        self.frames[kept.id], self.arrays[kept.id] = kept, array
+        return kept
+
+    def pixels(self, frame: Frame) -> Image:
+        return self.arrays[frame.id]
+
+    def store(self, pixels: Image, frame: Frame) -> Frame:
+        return self._keep(pixels, frame)
+
+    def wait(self, seconds: float) -> None:
+        self.guard.wait(seconds)
+
+    def blank(self) -> MicroscopeState:
+        self.guard.blank("bench")
+        return self.state()
+
+    def stop(self) -> MicroscopeState:
+        self.guard.stop("bench")
+        return self.state()
+
+    # --- the records ------------------------------------------------------------------------------------
+
+    def frame(self, name: str) -> Frame:
+        images = [frame for frame in self.frames.values() if frame.id == name or name == "last"]
+        images = [frame for frame in images if name != "last" or frame.purpose == "image"]
+        if not images:
+            raise BadInput(f"there is no frame {name!r}")
+        return images[-1]
+
+    def events(self, *, run: str | None = None, kind: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        rows = [row for row in reversed(self.rows) if kind in (None, row["kind"])]
+        return rows[:limit]
+
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self.found)
+
+    def dose_at(self, frame: Frame | None) -> float:
+        if frame is None:
+            here = self._field(self.state(), Scan(fov_nm=1.0, dwell_us=1.0), 0.0)
+            return self.book.before(here)
+        pixel_um = (frame.pixel_pm or 0.0) * 1e-6
+        return self.book.before(
+            Charge(
+                x_um=frame.x_um, y_um=frame.y_um, width_um=pixel_um * frame.shape[1],
+                height_um=pixel_um * frame.shape[0], dose_e_per_a2=0, stay=str(self.stay),
+            )
+        )  # fmt: skip
+
+    # --- running a tool ---------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> Context:
+        return Context(
+            self, self, self.specimen, Path("."), self.notes.append, lambda: (Path("report.md"), Path("report.html"))
+        )
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.capabilities(), self.state(), self.specimen)
+
+    def do(self, tool: Tool[Any, Any], **args: Any) -> Any:
+        return tool.run(tool.args.model_validate(args), self.context)
+
+    def cost(self, tool: Tool[Any, Any], **args: Any) -> Cost:
+        return tool.cost(tool.args.model_validate(args), self.setting)
+
+    def true_offset_nm(self, x_um: float, y_um: float) -> float:
+        """Distance of the true centre of a field taken now from a true place [nm]."""
+        low_x, high_x, low_y, high_y = self.oracle.field(spec_of(Scan(fov_nm=10.0, dwell_us=1.0)))
+        return float(np.hypot((low_x + high_x) / 2 - x_um * 1e-6, (low_y + high_y) / 2 - y_um * 1e-6) * 1e9)

@@ -1,0 +1,123 @@
+"""Follow a store live: runs, the newest run's events, the beams. Read-only but for the stop key."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable, Footer, RichLog, Static
+
+from eucentric.core import stop as stopping
+from eucentric.core.event import Event
+from eucentric.core.ledger import Ledger
+from eucentric.core.text import visible
+
+_POLL_S = 0.2
+_HOSTS_S = 1.0
+
+
+def event_line(event: Event) -> str:
+    """One event in one line; everything in it is data, control characters are escaped."""
+    tool = f"{event.tool} " if event.tool else ""
+    return f"{event.seq:>6} {event.ts[11:19]} {event.kind:<9} {tool}{visible(event.summary, limit=300)}"
+
+
+def host_line(host: dict[str, Any]) -> str:
+    """One beam in one line."""
+    beam = "beam blanked" if host.get("blanked") else "BEAM ON or not readable"
+    return f"{visible(str(host['uri']))}  {beam}  held: {visible(str(host.get('held') or 'no'))}"
+
+
+class WatchApp(App[None]):
+    """Runs on the left, events of the chosen run on the right, beams at the bottom."""
+
+    CSS_PATH = "watch.tcss"
+    TITLE = "Eucentric"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+b", "stop_all", "STOP: blank every beam", priority=True),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.ledger = Ledger(folder / "audit.db")
+        self.run_id: str | None = None
+        self.seen = 0
+        self.known: set[str] = set()
+
+    def compose(self) -> ComposeResult:
+        """Three panes and the keys."""
+        runs: DataTable[Text] = DataTable(id="runs", cursor_type="row")
+        runs.add_columns("run", "state", "request")
+        yield runs
+        yield RichLog(id="events", markup=False, wrap=True, max_lines=5000)
+        yield Static("", id="beams", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Start to follow."""
+        self.poll()
+        self.beams()
+        self.set_interval(_POLL_S, self.poll)
+        self.set_interval(_HOSTS_S, self.beams)
+
+    def poll(self) -> None:
+        """Read what is new; the newest run is shown until another is chosen."""
+        ends = {row.run_id: str(row.body["outcome"]) for row in self.ledger.events(kinds=("finished",))}
+        for table in self.query("#runs").results(DataTable):  # none while the screen is closing
+            self._list(table, ends)
+        if self.run_id:
+            self._tail(self.run_id)
+
+    def _list(self, table: DataTable[Text], ends: dict[str, str]) -> None:
+        for row in self.ledger.events(kinds=("requested",)):
+            if row.run_id not in self.known:
+                self.known.add(row.run_id)
+                table.add_row(
+                    Text(row.run_id), Text(""), Text(visible(row.summary, limit=60)), key=row.run_id
+                )
+                self.show(row.run_id)
+            table.update_cell(row.run_id, table.ordered_columns[1].key, Text(ends.get(row.run_id, "open")))
+
+    def _tail(self, run_id: str) -> None:
+        for log in self.query("#events").results(RichLog):
+            for event in self.ledger.events(run=run_id, after=self.seen):
+                log.write(event_line(event))
+                self.seen = event.seq
+
+    def show(self, run_id: str) -> None:
+        """Show another run's events from its first one."""
+        if run_id == self.run_id:
+            return
+        self.run_id, self.seen = run_id, 0
+        log = self.query_one("#events", RichLog)
+        log.clear()
+        log.border_title = f"events of {run_id}"
+
+    def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
+        """A run was chosen."""
+        if message.row_key.value:
+            self.show(message.row_key.value)
+
+    def beams(self) -> None:
+        """Ask every host what its beam does."""
+        lines = [host_line(host) for host in stopping.status()]
+        for line in self.query("#beams").results(Static):
+            line.update("\n".join(lines) or "no instrument host is running")
+
+    def action_stop_all(self) -> None:
+        """Blank every beam through the stop sockets: no lock, no lease, no run in between."""
+        reports = stopping.stop(None, "stop key of `eucentric watch`")
+        good = bool(reports) and all(report["blanked"] for report in reports)
+        text = "every beam is blanked (read back)" if good else "NOT VERIFIED: blank by hand"
+        self.notify(
+            text if reports else "no host is running",
+            severity="information" if good else "error",
+            markup=False,
+        )
+        self.beams()
+
+    def on_unmount(self) -> None:
+        """Let the ledger go."""
+        self.ledger.close()
