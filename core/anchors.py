@@ -3,20 +3,46 @@
 One JSON-lines file per ledger in the user's state directory; saved frames carry the head too.
 """
 
+import contextlib
 import json
 import os
+import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from eucentric.core.canonical import canonical
 from eucentric.core.chain import Anchor, read_only
 from eucentric.core.clock import utc_now
+from eucentric.core.errors import DISK_FULL, LedgerError, StoreFull
 from eucentric.core.places import state_dir
+
+
+class _Line(NamedTuple):
+    """One line of an anchors file."""
+
+    utc: str
+    path: str
+    ledger: str
+    seq: int
+    hash: str
 
 
 def _folder() -> Path:
     return state_dir() / "anchors"
+
+
+def id_of(first_body: str) -> str:
+    """The random name in the body of a ledger's first row, '' if it has none.
+
+    It becomes a file name, so anything but the 32 hex digits that were written is no name.
+    """
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        name = json.loads(first_body).get("ledger_id")
+        if isinstance(name, str) and re.fullmatch("[0-9a-f]{32}", name):
+            return name
+    return ""
 
 
 def ledger_id(path: Path) -> str:
@@ -26,45 +52,69 @@ def ledger_id(path: Path) -> str:
         row = connection.execute("SELECT body FROM event WHERE seq = 1").fetchone()
     finally:
         connection.close()
-    return str(json.loads(row[0]).get("ledger_id", "")) if row else ""
+    return id_of(row[0]) if row else ""
 
 
 def write_anchor(path: Path, name: str, seq: int, head: str) -> None:
-    """Append the head of the ledger at `path`, called `name`, and sync it to disk."""
+    """Append the head of the ledger at `path`, called `name`, and sync it to disk.
+
+    Raises
+    ------
+    LedgerError
+        The state directory can't be written (`StoreFull` if the disk is full).
+    """
+    line = canonical(_Line(utc_now(), str(path.resolve()), name, seq, head)._asdict())
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    line = canonical(
-        {"utc": utc_now(), "path": str(path.resolve()), "ledger": name, "seq": seq, "hash": head}
-    )
-    with open(folder / f"{name}.jsonl", "a", encoding="utf-8") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(folder / f"{name}.jsonl", "a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            torn = file.read(1) not in (b"", b"\n")  # a power loss must not take the next line with it
+            file.write(b"\n" * torn + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        kind = StoreFull if error.errno in DISK_FULL else LedgerError
+        raise kind(
+            f"can't anchor the ledger in {folder}: {error.strerror or error}",
+            "the ledger itself is complete",
+            "set EUCENTRIC_STATE to a folder that can be written",
+        ) from error
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
-    entries = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            entries.append(json.loads(line))
-        except ValueError:  # a torn last line after a power loss is no anchor
-            continue
-    return entries
+def _lines(file: Path) -> Iterator[_Line]:
+    try:
+        text = file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise LedgerError(f"the anchors in {file} can't be read", str(error), "check its rights") from error
+    for line in text.split("\n"):  # splitlines() would also break at U+2028 in a path
+        # A torn last line after a power loss is no anchor.
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            yield _Line(*(kind(entry[field]) for field, kind in _Line.__annotations__.items()))
 
 
 def _own_name(path: Path) -> str:
     try:
         return ledger_id(path)
-    except (sqlite3.Error, ValueError):  # an unreadable ledger is reported by verify, not here
+    except (sqlite3.Error, OSError):  # an unreadable ledger is reported by verify, not here
         return ""
 
 
 def state_anchors(path: Path) -> list[Anchor]:
-    """Anchors in the state directory of the ledger at `path`, wherever it was when they were made."""
-    file = _folder() / f"{_own_name(path)}.jsonl"
-    if not file.is_file():
+    """Anchors in the state directory of the ledger at `path`, wherever it was when they were made.
+
+    Raises
+    ------
+    LedgerError
+        They are there and can't be read.
+    """
+    name = _own_name(path)
+    file = _folder() / f"{name}.jsonl"
+    if not name or not file.is_file():
         return []
-    return [Anchor(int(e["seq"]), str(e["hash"]), f"the state directory, {e['utc']}") for e in _lines(file)]
+    return [Anchor(line.seq, line.hash, f"the state directory, {line.utc}") for line in _lines(file)]
 
 
 def other_ledgers(path: Path) -> list[str]:
@@ -72,12 +122,11 @@ def other_ledgers(path: Path) -> list[str]:
     name, where = _own_name(path), str(path.resolve())
     found = []
     for file in sorted(_folder().glob("*.jsonl")):
-        entries = [
-            entry for entry in _lines(file) if entry.get("path") == where and entry.get("ledger") != name
-        ]
-        if entries:
+        lines = [line for line in _lines(file) if line.path == where and line.ledger != name]
+        if lines:
+            last = lines[-1]
             found.append(
-                f"another ledger ({file.stem[:8]}…, {entries[-1]['seq']} events) stood here until {entries[-1]['utc']}"
+                f"another ledger ({last.ledger[:8]}…, {last.seq} events) stood here until {last.utc}"
             )
     return found
 
@@ -86,11 +135,8 @@ def frame_anchors(store: Path) -> list[Anchor]:
     """Heads that saved frames carry in their sidecar files."""
     found = []
     for file in sorted(store.glob("runs/*/frames/*.json")):
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError):
             anchor = json.loads(file.read_text(encoding="utf-8")).get("anchor") or {}
-            found.append(
-                Anchor(int(anchor["seq"]), str(anchor["hash"]), f"{file.parent.parent.name}/{file.name}")
-            )
-        except (ValueError, KeyError, OSError):
-            continue
+            where = f"{file.parent.parent.name}/{file.name}"
+            found.append(Anchor(int(anchor["seq"]), str(anchor["hash"]), where))
     return found

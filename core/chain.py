@@ -71,7 +71,11 @@ def read_only(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         code = error.sqlite_errorcode & 0xFF
         log = path.with_name(path.name + "-wal")
-        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or not path.is_file() or log.exists():
+        if (
+            code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            or not path.is_file()
+            or log.exists()
+        ):
             raise
         return _opened(uri + "&immutable=1")
 

@@ -30,9 +30,14 @@ EucentricError
 
 # ruff: noqa: N818 - a class says what happened; "Error" at the end of each would say nothing
 
+import errno
 from typing import Any, ClassVar, Literal
 
 Actor = Literal["user", "operator", "engineer", "model", "nobody"]
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Numbers of an OSError that mean `StoreFull`; any other (rights, no such folder) does not."""
 
 
 class EucentricError(Exception):

@@ -31,15 +31,15 @@ TRIGGERS = {
 
 def schema_problems(connection: sqlite3.Connection) -> list[str]:
     """What is missing, changed or added among the table and its triggers, one line each."""
-    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
-    stored = {(str(kind), str(name)): str(sql) for kind, name, _, sql in rows}
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    stored = {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
     wanted = {("table", "event"): TABLE} | {("trigger", name): sql for name, sql in TRIGGERS.items()}
     problems = [
         f"{kind} {name} is missing or changed: rows could be edited or removed"
         for (kind, name), sql in wanted.items()
         if _squeeze(stored.get((kind, name), "")) != _squeeze(sql)
     ]
-    added = [name for kind, name, table, _ in rows if kind == "trigger" and name not in TRIGGERS and table]
+    added = [str(name) for kind, name, _ in rows if kind == "trigger" and name not in TRIGGERS]
     return problems + [f"trigger {name!r} does not belong here: it could swallow rows" for name in added]
 
 

@@ -13,10 +13,12 @@ import secrets
 from pathlib import Path
 
 from eucentric.core.errors import ApprovalRefused, BadInput
-from eucentric.core.settings import settings_path
+from eucentric.core.settings_file import settings_path
+from eucentric.core.text import visible
 
 _COST = {"n": 2**14, "r": 8, "p": 1}
 MIN_LENGTH = 8
+MAX_NAME = 80
 
 
 def operators_path() -> Path:
@@ -24,7 +26,8 @@ def operators_path() -> Path:
     return settings_path().with_name("operators.json")
 
 
-def _load() -> dict[str, dict[str, str]]:
+def _load() -> dict[str, tuple[bytes, str]]:
+    """Salt and digest by name."""
     path = operators_path()
     if not path.exists():
         return {}
@@ -32,12 +35,19 @@ def _load() -> dict[str, dict[str, str]]:
         raise ApprovalRefused(
             f"{path} can be read by others", "an approval must not be forgeable", f"chmod 600 {path}"
         )
-    data: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
-    return data
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): (bytes.fromhex(one["salt"]), str(one["scrypt"])) for name, one in data.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ApprovalRefused(
+            f"{path} can't be read as a list of operators",
+            f"{type(error).__name__}: {error}",
+            "restore it, or remove it and register again",
+        ) from error
 
 
 def _digest(secret: str, salt: bytes) -> str:
-    return hashlib.scrypt(secret.encode(), salt=salt, **_COST).hex()
+    return hashlib.scrypt(secret.encode("utf-8", "surrogatepass"), salt=salt, **_COST).hex()
 
 
 def register(name: str, secret: str) -> None:
@@ -46,18 +56,39 @@ def register(name: str, secret: str) -> None:
     Raises
     ------
     BadInput
-        The name is empty or the secret is shorter than 8 characters.
+        The name is empty, too long or not printable, the secret is shorter than 8 characters, or the
+        file can't be written.
     """
     if not name.strip() or len(secret) < MIN_LENGTH:
         raise BadInput(f"an operator needs a name and a secret of at least {MIN_LENGTH} characters")
-    entries = _load()
+    if name != visible(name.strip(), limit=MAX_NAME):
+        raise BadInput(
+            f"not a name for an operator: '{visible(name, limit=MAX_NAME)}'",
+            f"no spaces around it, no control characters, at most {MAX_NAME} characters",
+        )
     salt = secrets.token_bytes(16)
-    entries[name] = {"salt": salt.hex(), "scrypt": _digest(secret, salt)}
+    _save(_load() | {name: (salt, _digest(secret, salt))})
+
+
+def _save(entries: dict[str, tuple[bytes, str]]) -> None:
+    """Whole or not at all: a full disk must not lose the operators there are."""
     path = operators_path()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(entries, file, indent=1)
+    data = {name: {"salt": salt.hex(), "scrypt": digest} for name, (salt, digest) in entries.items()}
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part.unlink(missing_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadInput(
+            f"can't write {path}: {error.strerror or error}", "nobody was registered", "check the folder"
+        ) from error
 
 
 def names() -> list[str]:
@@ -73,12 +104,10 @@ def prove(name: str, secret: str) -> None:
     ApprovalRefused
         Unknown operator, or the wrong secret: the same words for both.
     """
-    entry = _load().get(name)
-    salt = bytes.fromhex(entry["salt"]) if entry else b"\0" * 16
-    given = _digest(secret, salt)
-    if entry is None or not hmac.compare_digest(given, entry["scrypt"]):
+    salt, wanted = _load().get(name, (b"\0" * 16, ""))
+    if not hmac.compare_digest(_digest(secret, salt), wanted):  # as slow for an unknown name
         raise ApprovalRefused(
-            f"{name!r} could not be proven",
+            f"'{visible(name, limit=MAX_NAME)}' could not be proven",
             "unknown operator or wrong secret",
             "see `eucentric operator add`",
         )

@@ -1,16 +1,18 @@
 """Settings of this user: a TOML file, all of it optional. Order: command line, file, default."""
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
+from eucentric.core.settings_file import DEFAULT_STORE, at_home, read_toml
+from eucentric.core.settings_file import settings_path as settings_path
 
 LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*")
+HomePath = Annotated[Path, AfterValidator(at_home)]
+"""A path in which ~ is the home folder."""
 
 
 class ModelSettings(Model):
@@ -22,7 +24,7 @@ class ModelSettings(Model):
     """tools, json_schema, or auto (try tools, fall back to json_schema)."""
     allow: tuple[str, ...] = LOOPBACK
     """Endpoints that may be spoken to: scheme://host:port, * for any port."""
-    timeout_s: float = 120.0
+    timeout_s: float = Field(120.0, gt=0)
     send_pixels: bool = False
     """Images leave this machine only if the operator says so."""
 
@@ -31,36 +33,11 @@ class Settings(Model):
     """The file's content."""
 
     instrument: str = "twin://mxene?seed=7"
-    store: Path = Path("eucentric-store")
-    planner: str = "grammar"
-    specimen: Path | None = None
+    store: HomePath = DEFAULT_STORE
+    planner: Literal["grammar", "llm"] = "grammar"
+    specimen: HomePath | None = None
     """A specimen card (TOML)."""
     llm: ModelSettings = ModelSettings()
-
-
-def settings_path() -> Path:
-    """Where the file is looked for: EUCENTRIC_CONFIG, or `eucentric/settings.toml` in the user's configuration."""
-    named = os.environ.get("EUCENTRIC_CONFIG")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "eucentric" / "settings.toml"
-
-
-def read_toml(path: Path, what: str) -> dict[str, object]:
-    """Parse a TOML file that a person named.
-
-    Raises
-    ------
-    BadInput
-        Missing, unreadable or malformed.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(f"no {what} at {path}", remedy="check the path") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{what} {path} can't be read", str(error)[:200], "it must be a TOML file") from error
 
 
 M = TypeVar("M", bound=Model)
@@ -72,7 +49,7 @@ def load_model(path: Path, what: str, kind: type[M]) -> M:
         return kind.model_validate(read_toml(path, what))
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise BadInput(
             f"{what} {path}: {field}: {first['msg']}", remedy="see docs/reference/files.md"
         ) from error

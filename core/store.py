@@ -1,79 +1,117 @@
 """The store on disk: `audit.db`, content-addressed `blobs/`, and `runs/ID/` with frames and reports."""
 
+import contextlib
 import fcntl
 import hashlib
 import io
 import json
 import os
-import tempfile
+import re
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from eucentric.core.anchors import write_anchor
-from eucentric.core.errors import BadInput, LedgerError, StoreFull
+from eucentric.core.errors import DISK_FULL, BadInput, LedgerError, StoreFull
 from eucentric.core.ledger import Ledger
+from eucentric.core.settings_file import DEFAULT_STORE as DEFAULT_STORE
+from eucentric.core.text import visible
 
-DEFAULT_STORE = Path("eucentric-store")
+if TYPE_CHECKING:  # commands that only read rows must not pay for numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+"""Ids of runs and frames become file names; a row may come from a stranger's ledger."""
+
+
+@contextlib.contextmanager
+def _disk_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in DISK_FULL
+        raise (StoreFull if full else LedgerError)(
+            f"can't write {what}: {error.strerror or error}",
+            "nothing more is exposed",
+            "free space on the disk" if full else "check the rights of the store folder",
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_folder(folder: Path) -> None:
+    """As `mkdir -p`, and each new name is on disk."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
     """Write whole or not at all, and only return when it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-        folder = os.open(path.parent, os.O_RDONLY)
+    part = path.parent / f".part-{secrets.token_hex(8)}"
+    with _disk_errors(path.name):
+        _make_folder(path.parent)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise StoreFull(
-            f"can't write {path.name}: {error.strerror or error}",
-            "nothing more is exposed",
-            "free space on the disk",
-        ) from error
+            with open(part, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise LedgerError(f"'{visible(name, limit=80)}' is no name of a run or frame")
+    return name
 
 
 class Store:
     """A folder with one ledger and everything its rows refer to by digest."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
         self.folder = folder
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"--store {folder} is a file", "a folder is needed", "choose another --store")
-        self.ledger = Ledger(folder / "audit.db")
+        self.ledger = Ledger(folder / "audit.db", create=create)
 
     @classmethod
     def existing(cls, folder: Path) -> "Store":
         """Open a store that must already be there."""
         if not (folder / "audit.db").exists():
             raise BadInput(f"no store at {folder}", remedy="name it with --store DIR, or run something first")
-        return cls(folder)
+        return cls(folder, create=False)
 
     def run_folder(self, run_id: str) -> Path:
         """`runs/ID/`, made when first asked for."""
-        path = self.folder / "runs" / run_id
-        path.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "runs" / _checked_name(run_id)
+        with _disk_errors(f"runs/{run_id}"):
+            _make_folder(path)
         return path
 
     def blob_path(self, sha256: str) -> Path:
-        """Where the blob of that digest lies."""
+        """Where the blob of that digest lies; LedgerError if it is no digest."""
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise LedgerError(f"'{visible(sha256, limit=80)}' is no digest of a blob")
         return self.folder / "blobs" / sha256[:2] / sha256
 
     def put_blob(self, data: bytes) -> str:
         """Keep bytes and return their sha256; the same content is stored once."""
         sha = hashlib.sha256(data).hexdigest()
         path = self.blob_path(sha)
-        if not path.exists():
+        if not (path.is_file() and path.read_bytes() == data):  # what lies there may have been altered
             _write_synced(path, data)
         return sha
 
@@ -93,22 +131,32 @@ class Store:
             raise LedgerError(f"blob {sha256[:12]}… was altered after it was written", "its digest differs")
         return data
 
-    def put_array(self, pixels: NDArray[np.float32]) -> str:
+    def put_array(self, pixels: "NDArray[np.float32]") -> str:
         """Keep an array as .npy bytes."""
+        import numpy as np
+
         buffer = io.BytesIO()
         np.save(buffer, pixels, allow_pickle=False)
         return self.put_blob(buffer.getvalue())
 
-    def get_array(self, sha256: str) -> NDArray[np.float32]:
-        """The array of that digest."""
-        pixels: NDArray[np.float32] = np.load(io.BytesIO(self.get_blob(sha256)), allow_pickle=False)
+    def get_array(self, sha256: str) -> "NDArray[np.float32]":
+        """The array of that digest; LedgerError if it is missing, altered or no array."""
+        import numpy as np
+
+        try:
+            pixels: NDArray[np.float32] = np.load(io.BytesIO(self.get_blob(sha256)), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise LedgerError(f"blob {sha256[:12]}… is not an array", str(error)) from error
         return pixels
 
     def write_sidecar(self, run_id: str, frame_id: str, body: dict[str, Any]) -> None:
         """Describe a frame beside the run, with the ledger's head as an anchor outside the database."""
         seq, head = self.ledger.head()
-        text = json.dumps({**body, "anchor": {"seq": seq, "hash": head}}, indent=1, ensure_ascii=False)
-        _write_synced(self.run_folder(run_id) / "frames" / f"{frame_id}.json", text.encode())
+        text = json.dumps(
+            {**body, "anchor": {"seq": seq, "hash": head}}, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        path = self.run_folder(run_id) / "frames" / f"{_checked_name(frame_id)}.json"
+        _write_synced(path, text.encode("utf-8", "backslashreplace"))
 
     def anchor(self) -> tuple[int, str]:
         """Write the ledger's head to the user's state directory; returns (seq, hash)."""
@@ -118,7 +166,7 @@ class Store:
 
     def is_locked(self, run_id: str) -> bool:
         """Whether a process is working on a run right now."""
-        path = self.folder / "runs" / run_id / "lock"
+        path = self.folder / "runs" / _checked_name(run_id) / "lock"
         if not path.exists():
             return False
         with open(path) as file:
@@ -129,10 +177,18 @@ class Store:
         return False
 
     def next_run(self) -> str:
-        """An unused run id, r-0001 and on."""
+        """A run id that nobody has, r-0001 and on; it is taken at once, by making its folder."""
         rows = self.ledger.events(kinds=("requested",))
-        numbers = [int(row.run_id[2:]) for row in rows if row.run_id[2:].isdigit()]
-        return f"r-{max(numbers, default=0) + 1:04d}"
+        folder = self.folder / "runs"
+        used = {row.run_id for row in rows} | {path.name for path in folder.glob("r-*")}
+        number = max((int(name[2:]) for name in used if re.fullmatch("r-[0-9]{1,9}", name)), default=0)
+        with _disk_errors("runs"):
+            _make_folder(folder)
+            while True:
+                number += 1
+                with contextlib.suppress(FileExistsError):
+                    (folder / f"r-{number:04d}").mkdir()
+                    return f"r-{number:04d}"
 
     def close(self) -> None:
         """Close the ledger."""

@@ -16,70 +16,54 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from eucentric.core.errors import UnitProblem
+from eucentric.core.text import visible
+from eucentric.core.unit_spelling import for_pint, split
 
 ELECTRON_C = 1.602176634e-19
 """Elementary charge [C] (exact, SI 2019)."""
-
-_RESPELL = {
-    "µ": "u", "μ": "u", "Å": "angstrom", "Å": "angstrom", "°": "deg", "²": "**2", "³": "**3", "−": "-", "⁻": "-",
-}  # fmt: skip
-_WORDS = {
-    "micron": "um", "microns": "um", "micrometre": "um", "micrometres": "um", "mue": "um",
-    "nanometre": "nm", "nanometres": "nm", "Angstrom": "angstrom", "Angström": "angstrom",
-    "ångström": "angstrom", "Ångström": "angstrom", "angstroms": "angstrom", "Angstroms": "angstrom",
-    "degrees": "deg", "degree": "deg", "Grad": "deg", "sec": "s", "seconds": "s", "secs": "s",
-    "mins": "min", "minutes": "min", "hours": "hour", "hrs": "hour", "usec": "us", "msec": "ms", "nsec": "ns",
-    "KV": "kV", "kv": "kV", "pa": "pA", "PA": "pA", "na": "nA", "electrons": "electron", "e-": "electron",
-}  # fmt: skip
-_DOSE = re.compile(
-    r"^\s*(?:e|el|e-|electrons?)\s*(?:/|per)?\s*(angstrom|Angstrom|A|nm|pm)\s*(?:\*\*|\^)?\s*(?:2|-2)\s*$"
-)
-_NUMBER = re.compile(r"^\s*([-+]?(?:\d+(?:[ _,]\d{3})*|\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.S)
 
 
 @lru_cache(maxsize=1)
 def _registry() -> Any:
     import pint  # 0.3 s of import that light commands must not pay
 
-    registry = pint.UnitRegistry(case_sensitive=True)
+    registry: Any = pint.UnitRegistry(case_sensitive=True)
     registry.define("electron = [electron_number]")
     return registry
 
 
-def _respell(unit: str) -> str:
-    for old, new in _RESPELL.items():
-        unit = unit.replace(old, new)
-    unit = unit.strip()
-    dose = _DOSE.match(unit)
-    if dose:
-        length = {"A": "angstrom", "Angstrom": "angstrom"}.get(dose[1], dose[1])
-        return f"electron/{length}**2"
-    return re.sub(r"[A-Za-zåÅöÖ]+-?", lambda m: _WORDS.get(m[0], m[0]), unit)
-
-
 def convert(value: float, unit: str, target: str) -> float:
     """`value` in `unit`, expressed in `target` (both any spelling a microscopist uses).
+
+    An electron's energy in (k)eV is read where a voltage in (k)V is wanted.
 
     Raises
     ------
     UnitProblem
         If a unit is unknown, of another kind, or the result is not finite.
     """
+    number = _finite(value, target)
     try:
-        quantity = _registry().Quantity(value, _respell(unit)).to(_respell(target))
-        number = float(f"{quantity.magnitude:.12g}")  # 0.05 nA is 50 pA, not 50.00000000000001
-    except UnitProblem:
-        raise
+        wanted = for_pint(target)
+        source = re.sub(r"^([kM]?)eV$", r"\1V", for_pint(unit)) if wanted in ("V", "kV") else for_pint(unit)
+        quantity = _registry().Quantity(number, source).to(wanted)
+        result = float(f"{quantity.magnitude:.12g}")  # 0.05 nA is 50 pA, not 50.00000000000001
     except Exception as error:  # pint raises many kinds for what is one problem to a user
         raise UnitProblem(
-            f"cannot read {value:g} {unit!r} in {target}",
-            str(error).split("\n")[0][:120],
+            f"cannot read {number:g} {visible(unit, limit=40)!r} in {target}",
+            visible(str(error).split("\n")[0], limit=120),
             f"give it in {target}",
         ) from error
+    return _finite(result, target)
+
+
+def _finite(value: float, target: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnitProblem(f"that is no number of {target}", type(error).__name__) from error
     if not math.isfinite(number):
-        raise UnitProblem(
-            f"{value!r} {unit} is not a finite number", remedy=f"give a finite number in {target}"
-        )
+        raise UnitProblem(f"{number} is not a finite number", remedy=f"give a finite number in {target}")
     return number
 
 
@@ -91,12 +75,18 @@ def parse(text: str, target: str) -> float:
     UnitProblem
         If there is no number, no unit, an unknown unit or one of another kind.
     """
-    match = _NUMBER.match(text)
-    if not match or not match[1]:
-        raise UnitProblem(f"no number in {text!r}", remedy=f"write a number and a unit, such as '5 {target}'")
-    number, unit = match[1].replace(",", "").replace("_", "").replace(" ", ""), match[2]
+    shown = visible(text, limit=60)
+    try:
+        number, unit = split(text)
+    except ValueError as error:
+        raise UnitProblem(
+            f"cannot read {shown!r}", str(error), f"write a number and a unit: '5 {target}'"
+        ) from error
     if not unit:
-        raise UnitProblem(f"{text!r} has no unit", f"{target} is expected here", f"write '{number} {target}'")
+        remedy = (
+            "give the number itself, not a text" if target == PLAIN else f"write '{shown.strip()} {target}'"
+        )
+        raise UnitProblem(f"{shown!r} has no unit", f"{target} is expected here", remedy)
     return convert(float(number), unit, target)
 
 
@@ -181,12 +171,20 @@ def from_si(table: dict[str, SI], plain: dict[str, float]) -> dict[str, float]:
 
 
 _ECHO = {"um": ("mm", 1e-3), "nm": ("Å", 10.0), "us": ("ms", 1e-3), "pa": ("nA", 1e-3), "pm": ("Å", 0.01)}
+_SHOWN = {"um": "µm", "us": "µs", "pa": "pA", "na": "nA", "deg": "°", "kv": "kV", "a": "Å", "a2": "Å²"}
+_PER = re.compile(r"_([a-z0-9]+)_per_([a-z0-9]+?)(?:_s)?$")
 
 
 def echo(field: str, value: float) -> str:
-    """A quantity in two forms for a gate card, such as ``'250 µm = 0.25 mm'``."""
+    """A quantity in two forms for a gate card, such as ``'250 µm = 0.25 mm'``.
+
+    The unit is the suffix of the field's name: ``fov_nm``, ``dose_e_per_a2``, ``drift_nm_per_s``.
+    """
+    per = _PER.search(field)
+    if per:
+        over = _SHOWN.get(per[2], per[2]) + (" s" if field.endswith("_s") and per[2] != "s" else "")
+        return f"{value:.6g} {_SHOWN.get(per[1], per[1])}/{over}"
     stem, _, suffix = field.rpartition("_")
-    shown = {"um": "µm", "us": "µs", "pa": "pA", "deg": "°", "kv": "kV", "a2": "e/Å²"}.get(suffix, suffix)
-    text = f"{value:.6g} {shown}" if stem else f"{value:.6g}"
+    text = f"{value:.6g} {_SHOWN.get(suffix, suffix)}" if stem else f"{value:.6g}"
     other = _ECHO.get(suffix)
     return f"{text} = {value * other[1]:.6g} {other[0]}" if other and stem else text

@@ -20,8 +20,6 @@ COMFORT: Final = 1.5
 """Aimed at: this many times the needed counts, for columns beside the focus optimum."""
 MARGIN: Final = 0.03
 """Share of the budget that is left alone, on top of the current error in every bound."""
-OVERVIEW: Final = {"fov_nm": 5000.0, "width_px": 256.0, "dwell_us": 4.0, "frames": 2.0}
-"""What going to a target and settling there is taken to cost: two overview frames."""
 PIXELS_PM: Final = (15.625, 18.75, 22.0, 26.0)
 """Pixel sizes tried, finest first: 8 nm at 512 px is 15.6 pm."""
 
@@ -69,32 +67,6 @@ class _Frame(Model):
     pixel_pm: float
     mean: float
     bound: float
-
-
-def overview_bound_e_per_a2(
-    current_pa: float,
-    voltage_kv: float,
-    convergence_mrad: float,
-    *,
-    survey_dwell_us: float = 10.0,
-    survey_fov_um: float = 20.0,
-    survey_px: int = 512,
-    flyback_us: float = 0.0,
-) -> float:
-    """Upper bound at any atom of one survey tile and the overviews of going to a target [e/Å²].
-
-    An overview is not dose-free where the probe lands, so electrons per dwell over the probe's area count.
-    """
-    survey = scan_dose(
-        current_pa=current_pa, dwell_us=survey_dwell_us, pixel_nm=survey_fov_um * 1e3 / survey_px,
-        columns=survey_px, voltage_kv=voltage_kv, convergence_mrad=convergence_mrad, flyback_us=flyback_us,
-    )  # fmt: skip
-    width = int(OVERVIEW["width_px"])
-    arrive = scan_dose(
-        current_pa=current_pa, dwell_us=OVERVIEW["dwell_us"], pixel_nm=OVERVIEW["fov_nm"] / width,
-        columns=width, voltage_kv=voltage_kv, convergence_mrad=convergence_mrad, flyback_us=flyback_us,
-    )  # fmt: skip
-    return survey.bound_e_per_a2 + OVERVIEW["frames"] * arrive.bound_e_per_a2
 
 
 def recommend_atomic(

@@ -10,13 +10,17 @@ from eucentric.agent.grammar.imaging import contradictions, resolve, series_args
 from eucentric.agent.grammar.limits import check_optics
 from eucentric.agent.grammar.survey import LONGEST_S, MOST_TILES, reach, survey_args, survey_fits
 from eucentric.core.plan import Step
+from eucentric.core.request import SpecimenCard
 from eucentric.knowledge.acquisition import (
     BLIND_COUNTS,
     AtomicRecipe,
-    overview_bound_e_per_a2,
     recommend_atomic,
 )
 from eucentric.knowledge.scattering import haadf_cross_section_a2
+from eucentric.tools import autofocus
+from eucentric.tools import survey as survey_tool
+from eucentric.tools.base import Setting
+from eucentric.tools.go_to_target import approach_cost
 
 FOCUS_ASIDE_NM: Final = 60.0
 
@@ -45,29 +49,32 @@ def _element(work: Work, draft: Draft) -> str:
     return seen
 
 
+def _before_the_image(draft: Draft) -> float:
+    """Upper bound of what survey, approach and focus give to the atoms that are imaged last [e/Å²]."""
+    situation = draft.situation
+    state = situation.state.model_copy(update={"optics": {**situation.state.optics, **draft.optics}})
+    card = situation.specimen or SpecimenCard(name="none", material="unknown")
+    setting = Setting(situation.capabilities, state, card)
+    return (
+        survey_tool.cost(survey_tool.Args.model_validate(survey_args(draft)), setting).dose_e_per_a2
+        + approach_cost(setting).dose_e_per_a2
+        + autofocus.cost(autofocus.Args(beside_nm=FOCUS_ASIDE_NM), setting).dose_e_per_a2
+    )
+
+
 def _recipe(work: Work, draft: Draft) -> AtomicRecipe | None:
     optics = draft.optics
     if not all(optics.get(name) for name in ("probe_current_pa", "voltage_kv", "convergence_mrad")):
         return None
     able = draft.situation.capabilities
-    survey = survey_args(draft)
     flyback = able.line_flyback_s * 1e6
-    spent = overview_bound_e_per_a2(
-        optics["probe_current_pa"],
-        optics["voltage_kv"],
-        optics["convergence_mrad"],
-        survey_dwell_us=survey["dwell_us"],
-        survey_fov_um=survey["fov_um"],
-        survey_px=survey["width_px"],
-        flyback_us=flyback,
-    )
     return recommend_atomic(
         budget_e_per_a2=draft.limit_e_per_a2(),
         current_pa=optics["probe_current_pa"],
         voltage_kv=optics["voltage_kv"],
         convergence_mrad=optics["convergence_mrad"],
         cross_section_a2=haadf_cross_section_a2(_element(work, draft), optics["voltage_kv"]),
-        spent_elsewhere_e_per_a2=spent,
+        spent_elsewhere_e_per_a2=_before_the_image(draft),
         flyback_us=flyback,
         overhead_s=able.frame_overhead_s,
         min_dwell_us=able.min_dwell_s * 1e6,
@@ -214,7 +221,7 @@ def _flake_image(work: Work, spec: ImageSpec, draft: Draft) -> tuple[str, dict[s
         f"'atomic resolution' taken as {recipe.pixel_pm:.1f} pm/px: {recipe.fov_nm:g} nm, {recipe.width_px} px"
     )
     draft.assume(
-        f"{recipe.say}; survey and two overviews included ({number(recipe.elsewhere_e_per_a2)} e/Å² under the probe)"
+        f"{recipe.say}; survey, approach and focus included ({number(recipe.elsewhere_e_per_a2)} e/Å² under the probe)"
     )
     draft.assume(f"probe current {number(draft.optics['probe_current_pa'])} pA")
     draft.worst_dose_e_per_a2 = max(draft.worst_dose_e_per_a2, recipe.total_e_per_a2)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from eucentric.agent.grammar.clauses import Clause
-from eucentric.agent.grammar.draft import Draft, seconds_text
+from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.tokens import Sentence, Token
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.text import visible
@@ -148,8 +148,6 @@ def _plan(draft: Draft, sentence: Sentence, notes: tuple[str, ...], planner: str
         planner=planner,
     )
     reading = _tools(draft.steps) <= READS
-    head = f"Understood: {plan.title}."
-    cost = f"Scan time about {seconds_text(draft.seconds)}." if draft.seconds and not reading else ""
     german = "Verstanden, nur lesend:" if reading else "Verstanden, als Plan zur Freigabe:"
-    say = _lines(draft, sentence, german, *draft.answers, head, cost, *plan.not_understood)
+    say = _lines(draft, sentence, german, *draft.answers, *plan.not_understood)
     return Proposal(outcome="answer" if reading else "run", plan=plan, say=say)

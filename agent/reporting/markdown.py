@@ -19,6 +19,7 @@ from eucentric.core.text import visible
 
 _LIMIT = 20_000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~!#$])")
+_DOMAIN = re.compile(r"(?<=\w)\.(?=[^\W\d])")
 _LINE_START = re.compile(r"^(?:([-+=])(?=[-=\s]|$)|(\d+)([.)])(?=\s|$))")
 
 
@@ -27,7 +28,7 @@ def escaped(text: str) -> str:
     plain = visible(text, limit=_LIMIT)
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(r"\\\1", plain)
-    plain = plain.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
+    plain = _DOMAIN.sub(r"\.", plain.replace("//", "/&#47;").replace("@", "&#64;"))  # nothing becomes a link
     return _LINE_START.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", plain.strip())
 
 
@@ -41,7 +42,7 @@ def fenced(text: str) -> str:
 
 def markdown(document: Document) -> str:
     """The whole document; pictures are files beside it."""
-    parts = [f"# {escaped(document.title)}", f"**{escaped(document.stamp)}**"]
+    parts = [f"**{escaped(document.stamp)}**", f"# {escaped(document.title)}"]
     parts += [_block(block) for block in document.blocks]
     return "\n\n".join(parts) + "\n"
 

@@ -49,7 +49,12 @@ def pixels_of(store: Store, frame: Frame) -> NDArray[np.float32] | None:
 
 def reduced(pixels: NDArray[np.float32], most_px: int = _WORK_PX) -> NDArray[np.float32]:
     """Block means, at most about `most_px` wide; gaps (NaN) become the median."""
-    clean = np.where(np.isfinite(pixels), pixels, np.float32(0.0)).astype(np.float32)
+    known = np.isfinite(pixels)
+    clean = pixels.astype(np.float32, copy=False)
+    if not known.all():
+        clean = np.where(
+            known, clean, np.float32(np.median(clean[known])) if known.any() else np.float32(0.0)
+        )
     factor = max(1, round(max(clean.shape) / most_px))
     rows, columns = (n // factor * factor for n in clean.shape)
     blocks = clean[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor)

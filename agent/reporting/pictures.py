@@ -1,6 +1,5 @@
 """The figures of a report, drawn from stored frames: the way in from the survey to the atoms, findings, sites."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from eucentric.core.store import Store
 from eucentric.core.text import visible
 
 _MAX_LADDERS = 4
+_MAX_IMAGES = 6
 _MAX_OVERLAYS = 6
 _OVERLAY_PX = 760
 _DRAWN = {
@@ -25,42 +25,46 @@ _DRAWN = {
 
 
 def ladder(record: RunRecord, store: Store) -> Picture | None:
-    """Survey tile, overview and atomic image of each target, side by side; None if there is no image."""
-    rows = list(_ladder_rows(record))
+    """Survey tile, overview and atomic image of each target, side by side; other images where there is no target."""
+    rows = [
+        panels for call in record.calls if call.tool == "go_to_target" and (panels := _approach(record, call))
+    ]
     if not rows:
-        return None
+        return _images(record, store)
     shown = rows[:_MAX_LADDERS]
-    columns = max(len(row) for row in shown)
-    figure = _figure(3.05 * columns, 3.25 * len(shown) + 0.1)
-    grid = figure.subplots(len(shown), columns, squeeze=False)
-    for axes_row, row in zip(grid, shown, strict=True):
+    rest = f" {len(rows) - len(shown)} more are not shown here." if len(rows) > len(shown) else ""
+    caption = (
+        f"From the overview to the atoms, {plural(len(shown), 'place')}: boxes show the field of the next image (drawn "
+        f"no smaller than can be seen), squares are vacancies with p > 0.5.{rest}"
+    )
+    return Picture("report-ladder.png", _grid(shown, store, 3.05), caption)
+
+
+def _images(record: RunRecord, store: Store) -> Picture | None:
+    """The newest images, or tiles of a survey if there is nothing else; None if there is no frame."""
+    images = [one for one in record.frames if one.frame.purpose == "image"]
+    parents = {name for one in images for name in one.frame.parents}
+    whole = [one for one in images if one.frame.id not in parents] or list(record.frames)
+    newest = [_atomic(record, one) for one in reversed(whole[-_MAX_IMAGES:])]
+    if not newest:
+        return None
+    rows = [newest[n : n + 3] for n in range(0, len(newest), 3)]
+    what = "Recorded images" if images else "Recorded frames"
+    caption = f"{what}, the newest first: {len(newest)} of {len(whole)}."
+    return Picture("report-images.png", _grid(rows, store, 5.2 if len(newest) == 1 else 3.05), caption)
+
+
+def _grid(rows: list[list[Panel]], store: Store, panel_in: float) -> bytes:
+    columns = max(len(row) for row in rows)
+    figure = _figure(panel_in * columns, (panel_in + 0.2) * len(rows) + 0.1)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes_row, row in zip(grid, rows, strict=True):
         for axes in axes_row[len(row) :]:
             axes.set_axis_off()
         for axes, panel in zip(axes_row, row, strict=False):
             draw(axes, panel, store)
     figure.tight_layout(pad=0.4, w_pad=0.6, h_pad=0.7)
-    rest = f" {len(rows) - len(shown)} more are not shown here." if len(rows) > len(shown) else ""
-    caption = (
-        f"From the overview to the atoms, {plural(len(shown), 'place')}: boxes show the field of the next image "
-        f"(drawn no smaller than can be seen), squares are vacancies with p > 0.5.{rest}"
-        if columns > 1
-        else f"Recorded images, the newest {len(shown)}.{rest}"
-    )
-    return Picture("report-ladder.png", png_of_figure(figure), caption)
-
-
-def _ladder_rows(record: RunRecord) -> Iterator[list[Panel]]:
-    approaches = [call for call in record.calls if call.tool == "go_to_target"]
-    for call in approaches:
-        panels = _approach(record, call)
-        if panels:
-            yield panels
-    if not approaches:
-        images = [one for one in record.frames if one.frame.purpose == "image"]
-        parents = {name for one in images for name in one.frame.parents}
-        whole = [one for one in images if one.frame.id not in parents]
-        for one in reversed(whole or [one for one in record.frames if one.frame.purpose == "survey"][:4]):
-            yield [_atomic(record, one)]
+    return png_of_figure(figure)
 
 
 def _approach(record: RunRecord, call: CallRecord) -> list[Panel]:
@@ -107,10 +111,8 @@ def _image_of_round(record: RunRecord, approach: CallRecord) -> FrameRecord | No
 
 def _atomic(record: RunRecord, one: FrameRecord, lead: str = "") -> Panel:
     frames = len(one.frame.parents)
-    title = (
-        f"{lead}{'sum of ' + plural(frames, 'frame') if frames else 'image'}, {one.frame.detector.upper()}"
-    )
-    return Panel(one.frame, title, _defects(record, one.frame.id))
+    what = f"sum of {plural(frames, 'frame')}" if frames else one.frame.purpose
+    return Panel(one.frame, f"{lead}{what}, {one.frame.detector.upper()}", _defects(record, one.frame.id))
 
 
 def _defects(record: RunRecord, frame: str) -> tuple[Mark, ...]:

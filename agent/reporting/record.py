@@ -139,14 +139,12 @@ class RunRecord(Model):
 
     @property
     def simulated(self) -> bool | None:
-        """Whether the instrument is simulated; None if no row says."""
-        if self.capabilities:
-            return self.capabilities.simulated
-        if self.frames:
-            return any(record.frame.simulated for record in self.frames)
-        if self.request and self.request.instrument.startswith("twin:"):
+        """Whether anything here is simulated; None if no row says."""
+        said = [record.frame.simulated for record in self.frames]
+        said += [self.capabilities.simulated] if self.capabilities else []
+        if not said and self.request and self.request.instrument.startswith("twin:"):
             return True
-        return None
+        return any(said) if said else None
 
     @property
     def instrument(self) -> str:

@@ -20,6 +20,8 @@ from eucentric.agent.reporting.record import CallRecord, FrameRecord, GateRecord
 from eucentric.core.calls import Cost, Envelope
 from eucentric.core.plan import Step
 
+_MOST_ROWS = 600
+
 
 def numbers(record: RunRecord) -> Section:
     """Every finding with interval, denominator and event."""
@@ -95,6 +97,7 @@ def _cost_row(row: Row, record: RunRecord) -> tuple[str, ...]:
         f"{frames} of ≤ {each.frames * row.times}" if each.frames else "–",
         _predicted(each),
         dose(actual) + _above(actual, each.dose_e_per_a2 + each.elsewhere_e_per_a2) if actual else "–",
+        _span(tuple(call.concluded or call.called for call in calls)),
     )
 
 
@@ -153,7 +156,9 @@ def places(record: RunRecord) -> Section:
 
 
 def _span(events: tuple[int, ...]) -> str:
-    return str(events[0]) if len(events) == 1 else f"{min(events)} … {max(events)}"
+    if len(events) <= 3:
+        return ", ".join(map(str, events)) or "–"
+    return f"{min(events)} … {max(events)}"
 
 
 # --- plan and decisions ---------------------------------------------------------------------------------
@@ -286,16 +291,24 @@ def evidence(record: RunRecord) -> Section:
         Code(commands),
     ]
     if record.calls:
-        rows = tuple(_call_row(call) for call in record.calls)
-        blocks.append(
-            Fold(f"Calls ({len(rows)})", (Table(("events", "step", "tool", "why", "ended"), rows),))
-        )
+        head: tuple[str, ...] = ("events", "step", "tool", "why", "ended")
+        blocks.append(_long("Calls", head, [_call_row(call) for call in record.calls], ()))
     if record.frames:
         head = ("frame", "event", "tool", "for", "detector", "size", "field", "dwell µs", "e/Å²", "sha256")
-        frames = tuple(_frame_row(one) for one in record.frames)
-        blocks.append(Fold(f"Frames ({len(frames)})", (Table(head, frames, (1, 7, 8)),)))
+        blocks.append(_long("Frames", head, [_frame_row(one) for one in record.frames], (1, 7, 8)))
     blocks.append(Para(f"Made by Eucentric {__version__} from the ledger and the stored frames only."))
     return Section("Evidence", tuple(blocks))
+
+
+def _long(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, ...]) -> Fold:
+    """A table behind a fold; a very long one keeps its beginning and its end."""
+    if len(rows) <= _MOST_ROWS:
+        return Fold(f"{title} ({len(rows)})", (Table(head, tuple(rows), right),))
+    half = _MOST_ROWS // 2
+    gap = ("…", *[""] * (len(head) - 1))
+    shown = (*rows[:half], gap, *rows[-half:])
+    note = f"{title} ({len(rows)}; the first and last {half} are listed, the ledger has all)"
+    return Fold(note, (Table(head, shown, right),))
 
 
 def _call_row(call: CallRecord) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """The report of a run in every state it can be in, from rows shaped like the executor's."""
 
 import io
+import time
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from eucentric.agent.report import write_report
@@ -67,7 +69,12 @@ class Story:
         self.row("requested", text, {"request": request, "specimen": CARD, "capabilities": self.capabilities})
 
     def planned(self, **more):
-        plan = {"title": "survey → image 2", "steps": STEPS, "assumed": ["probe current 30 pA"], "planner": "grammar v1"}
+        plan = {
+            "title": "survey → image 2",
+            "steps": STEPS,
+            "assumed": ["probe current 30 pA"],
+            "planner": "grammar v1",
+        }
         proposal = {"outcome": "run", "plan": plan, **more}
         self.row("planned", "run", {"proposal": proposal, "plan_sha256": "ab"})
 
@@ -97,7 +104,13 @@ class Story:
             "tools": ["survey"], "max_frames": 9, "max_dose_e_per_a2": 2e4, "x_um": [-10, 10], "y_um": [-10, 10],
             "max_probe_current_pa": 31, "max_seconds": 60,
         }  # fmt: skip
-        body = {"gate": "g1", "card": card, "card_sha256": sha256_text(card), "binding": "b", "envelope": envelope}
+        body = {
+            "gate": "g1",
+            "card": card,
+            "card_sha256": sha256_text(card),
+            "binding": "b",
+            "envelope": envelope,
+        }
         self.row("asked", "gate g1", body)
 
     def decided(self, outcome="approved", by="j.doe (pts/1)", reason="looks right"):
@@ -117,7 +130,9 @@ class Story:
             "instrument": self.identity, "parents": list(parents),
         }  # fmt: skip
 
-    def call(self, step, tool, args, acts=(), value=None, *, ok=True, end=True, seconds=2.0, findings=(), stay="a1"):
+    def call(
+        self, step, tool, args, acts=(), value=None, *, ok=True, end=True, seconds=2.0, findings=(), stay="a1"
+    ):
         """A call with its acts: (frame, dose before) each; a frame with parents is stored, not exposed."""
         name = f"{RUN}/{step}"
         call = {"id": name, "step": step, "tool": tool, "args": args, "reason": "because"}
@@ -155,13 +170,22 @@ class Story:
         x = target["x_um"]
         look = self.frame(f"look{n}", fov_nm=5000, purpose="tracking", x_um=x, y_um=1.0, dose=400.0)
         here = {"measured_x_um": x + 0.2, "measured_y_um": 1.0, "target": target["id"]}
-        self.call(f"s3_goto.{n}", "go_to_target", {"target": target}, [(look, 1000.0)], here, seconds=9.0, stay=stay)
-        shots = [self.frame(f"shot{n}{k}", fov_nm=8, purpose="image", x_um=x, y_um=1.0, dose=dose) for k in "ab"]
+        self.call(
+            f"s3_goto.{n}", "go_to_target", {"target": target}, [(look, 1000.0)], here, seconds=9.0, stay=stay
+        )
+        shots = [
+            self.frame(f"shot{n}{k}", fov_nm=8, purpose="image", x_um=x, y_um=1.0, dose=dose) for k in "ab"
+        ]
         ids = [shot["id"] for shot in shots]
-        total = self.frame(f"sum{n}", fov_nm=8, purpose="image", x_um=x, y_um=1.0, dose=2 * dose, parents=ids, seed=n)
+        total = self.frame(
+            f"sum{n}", fov_nm=8, purpose="image", x_um=x, y_um=1.0, dose=2 * dose, parents=ids, seed=n
+        )
         acts = [(shots[0], 1400.0), (shots[1], 1400.0 + dose), (total, 0.0)]
         self.call(f"s3_image.{n}", "acquire_series", {"frames": 2}, acts, {"sum": f"sum{n}"}, stay=stay)
-        defects = [{"x_px": 10.0, "y_px": 20.0, "p_vacancy": 0.9}, {"x_px": 30.0, "y_px": 40.0, "p_vacancy": 0.3}]
+        defects = [
+            {"x_px": 10.0, "y_px": 20.0, "p_vacancy": 0.9},
+            {"x_px": 30.0, "y_px": 40.0, "p_vacancy": 0.3},
+        ]
         one = finding(f"sum{n}-v", [f"sum{n}"], 1.5, 1.0, 2.25, 15, 1000, cannot_tell=cannot_tell)
         value = {"frame": f"sum{n}", "defects": defects, "cannot_tell": cannot_tell, "flags": []}
         self.call(f"s3_detect.{n}", "detect_defects", {"frame": f"sum{n}"}, value=value, findings=[one])
@@ -224,7 +248,7 @@ def read(story):
     assert not checker.open
     assert "url(" not in source
     assert "@import" not in source
-    return markdown.read_text(encoding="utf-8"), " ".join("".join(checker.text).split()), len(checker.images)
+    return markdown.read_text(encoding="utf-8"), " ".join(" ".join(checker.text).split()), len(checker.images)
 
 
 # --- every state --------------------------------------------------------------------------------------------
@@ -236,20 +260,43 @@ def only_requested(s):
 
 def clarify(s):
     s.requested()
-    s.row("planned", "clarify", {"proposal": {"outcome": "clarify", "say": "better how?", "options": ["less noise +4 s"]}})
+    s.row(
+        "planned",
+        "clarify",
+        {"proposal": {"outcome": "clarify", "say": "better how?", "options": ["less noise +4 s"]}},
+    )
     s.finished("clarify")
 
 
 def unpriceable(s):
-    s.requested(), s.planned(), s.previewed(["the stage would have to go to x +1500 µm"]), s.finished("refused")
+    (
+        s.requested(),
+        s.planned(),
+        s.previewed(["the stage would have to go to x +1500 µm"]),
+        s.finished("refused"),
+    )
 
 
 def parked(s):
-    s.requested(), s.planned(), s.previewed(), s.asked(), s.decided("no_channel", "nobody", "no terminal"), s.finished("parked")
+    (
+        s.requested(),
+        s.planned(),
+        s.previewed(),
+        s.asked(),
+        s.decided("no_channel", "nobody", "no terminal"),
+        s.finished("parked"),
+    )
 
 
 def rejected(s):
-    s.requested(), s.planned(), s.previewed(), s.asked(), s.decided("rejected", reason="wrong grid"), s.finished("refused")
+    (
+        s.requested(),
+        s.planned(),
+        s.previewed(),
+        s.asked(),
+        s.decided("rejected", reason="wrong grid"),
+        s.finished("refused"),
+    )
 
 
 def under_way(s):
@@ -270,14 +317,34 @@ def resumed(s):
 
 def in_doubt(s):
     under_way(s)
-    charge = {"x_um": 0, "y_um": 0, "width_um": 1, "height_um": 1, "dose_e_per_a2": 700.0, "stay": "a9", "purpose": "focus"}
-    s.row("intended", "acquire", {"act": "acquire", "charge": charge, "before_e_per_a2": 300.0}, action_id=f"{RUN}/s3_goto.1#9")
-    s.row("in_doubt", "acquire in doubt: no answer", {"act": "acquire", "sent": True, "charge": charge}, action_id=f"{RUN}/s3_goto.1#9")
+    charge = {
+        "x_um": 0,
+        "y_um": 0,
+        "width_um": 1,
+        "height_um": 1,
+        "dose_e_per_a2": 700.0,
+        "stay": "a9",
+        "purpose": "focus",
+    }
+    s.row(
+        "intended",
+        "acquire",
+        {"act": "acquire", "charge": charge, "before_e_per_a2": 300.0},
+        action_id=f"{RUN}/s3_goto.1#9",
+    )
+    s.row(
+        "in_doubt",
+        "acquire in doubt: no answer",
+        {"act": "acquire", "sent": True, "charge": charge},
+        action_id=f"{RUN}/s3_goto.1#9",
+    )
 
 
 def failed(s):
     s.opened()
-    s.row("failed", "move_stage refused: Refused: x = 400", {"act": "move_stage", "sent": False}, tool="survey")
+    s.row(
+        "failed", "move_stage refused: Refused: x = 400", {"act": "move_stage", "sent": False}, tool="survey"
+    )
     s.finished("failed", {"code": "E-MOVE-01", "what": "x was not reached"})
 
 
@@ -287,7 +354,7 @@ STATES = {
     unpriceable: ("refused", "x +1500 µm", "Why it could not be approved"),
     parked: ("parked", "no_channel", "no terminal"),
     rejected: ("refused", "wrong grid", "6 steps of the plan never begun"),
-    under_way: ("not finished", "3 × candidate target not used", "4 steps of the plan never begun"[2:]),
+    under_way: ("not finished", "3 × candidate target not used", "3 steps of the plan never begun"),
     stopped: ("stopped", "E-STOP-01", "stop by j.doe"),
     resumed: ("not finished", "taken up again"),
     in_doubt: ("acquire in doubt", "it had been sent", "1,000"),
@@ -299,7 +366,8 @@ STATES = {
 def test_every_state_has_a_report_that_says_what_it_is(story, state):
     state(story)
     markdown, text, _ = read(story)
-    assert markdown.startswith("# r-0001")
+    assert markdown.startswith("**SIMULATED")
+    assert "\n# r-0001" in markdown
     for words in STATES[state]:
         assert words in text
 
@@ -362,7 +430,9 @@ def test_prediction_and_outcome_are_compared_and_excess_is_marked(story):
     story.opened(), story.survey(), story.place(1, dose=4000.0), story.place(2, dose=4500.0)
     story.finished()
     markdown, _, _ = read(story)
-    rows = {line.split(" | ")[0].strip("| "): line for line in markdown.splitlines() if line.startswith("| s")}
+    rows = {
+        line.split(" | ")[0].strip("| "): line for line in markdown.splitlines() if line.startswith("| s")
+    }
     assert "9,000 ABOVE" in rows["s3\\_image"]
     assert "4 of ≤ 4" in rows["s3\\_image"]
     assert "ABOVE" not in rows["s1"]
@@ -378,7 +448,14 @@ def test_places_state_dose_so_far_as_the_book_bounds_it(story):
 def test_decision_is_told_with_person_time_on_screen_and_card(story):
     story.campaign()
     _, text, _ = read(story)
-    for words in ("j.doe (pts/1)", "9.3 s", "looks right", "GATE g1 survey", "at most 9 frames", "20,000 e/Å² at any place"):
+    for words in (
+        "j.doe (pts/1)",
+        "9.3 s",
+        "looks right",
+        "GATE g1 survey",
+        "at most 9 frames",
+        "20,000 e/Å² at any place",
+    ):
         assert words in text
 
 
@@ -435,7 +512,9 @@ def test_pictures_of_tools_are_taken_from_the_runs_folder_only(story, tmp_path):
     (folder / "good.png").write_bytes(picture.getvalue())
     (folder / "broken.png").write_bytes(b"no picture")
     story.opened()
-    for n, name in enumerate(("good.png", "broken.png", str(tmp_path / "outside.png"), "../../../../outside.png"), 1):
+    for n, name in enumerate(
+        ("good.png", "broken.png", str(tmp_path / "outside.png"), "../../../../outside.png"), 1
+    ):
         story.call(f"s{n}", "detect_defects", {}, value={"frame": f"f{n}", "overlay": name})
     _, _, images = read(story)
     assert images == 1
@@ -445,7 +524,10 @@ def test_pictures_of_tools_are_taken_from_the_runs_folder_only(story, tmp_path):
 
 # --- hostile text -----------------------------------------------------------------------------------------
 
-HOSTILE = "<script>alert(1)</script> [x](http://evil.example) ![i](http://evil.example/i.png) `code` | ```\n# Approved\x1b[2J\u202e & www.evil.example"
+HOSTILE = (
+    "<script>alert(1)</script> [x](http://evil.example) ![i](http://evil.example/i.png) `code` | "
+    "```\n# Approved\x1b[2J\u202e & www.evil.com //evil.com evil.com"
+)
 
 
 def test_hostile_text_is_shown_and_never_obeyed(story):
@@ -465,7 +547,53 @@ def test_hostile_text_is_shown_and_never_obeyed(story):
         assert raw not in html
     assert "<script" not in html
     assert "<script>alert(1)</script>" in text
-    outside = "".join(markdown.split("````text")[0::2])  # the request itself stands in a fence
-    assert "<script" not in outside.replace("&lt;script", "")
-    assert "](http" not in outside
-    assert "\n# Approved" not in outside
+    rendered = MarkdownIt("gfm-like").render(markdown)
+    for tag in ("<script", "<a ", 'src="http', "<h1>Approved"):
+        assert tag not in rendered
+    assert rendered.count("<h1>") == 1
+
+
+# --- size ---------------------------------------------------------------------------------------------------
+
+
+def test_a_single_image_is_shown(story):
+    story.opened()
+    story.call("s1", "acquire_image", {}, [(story.frame("f-1", fov_nm=20, purpose="image"), 0.0)])
+    story.finished()
+    _, text, images = read(story)
+    assert images == 1
+    assert "acquire_image: acquire_image ended" in text
+
+
+def test_thousands_of_frames_keep_the_report_small_and_quick(story):
+    story.opened()
+    frame = story.frame("f", fov_nm=8, purpose="image")
+    frames = [{**frame, "id": f"f-{n}", "x_um": 0.02 * n} for n in range(3000)]
+    story.row(
+        "called",
+        "x",
+        {"call": {"id": f"{RUN}/s1", "step": "s1", "tool": "acquire_series"}},
+        action_id=f"{RUN}/s1",
+    )
+    rows = [
+        {"frames": [one], "charge": {"x_um": one["x_um"], "y_um": 0, "width_um": 0.008, "height_um": 0.008,
+                                     "dose_e_per_a2": 500.0, "stay": "a", "purpose": "image"}}
+        for one in frames
+    ]  # fmt: skip
+    with story.store.ledger.transaction():
+        for n, body in enumerate(rows):
+            story.store.ledger.append_in_transaction(
+                RUN,
+                "returned",
+                "eucentric",
+                "acquire done",
+                body,
+                action_id=f"{RUN}/s1#{n}",
+                tool="acquire_series",
+            )
+    story.finished()
+    started = time.process_time()
+    _, text, _ = read(story)
+    assert time.process_time() - started < 12
+    assert "3,000 frames of 64×64 px" in text
+    assert (story.store.run_folder(RUN) / "report.html").stat().st_size < 4e6

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.agent.acts import named_state
 from eucentric.agent.dosebook import Charge, DoseBook
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
-from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Reading, Scan, StageMove
 from eucentric.core.request import SpecimenCard
-from eucentric.core.units import OPTICS, STAGE, to_si
+from eucentric.core.units import OPTICS, STAGE, from_si, to_si
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.guard import Guard
@@ -57,8 +56,14 @@ class BenchPort:
         return self.guard.capabilities()
 
     def state(self) -> MicroscopeState:
-        declared = self.guard.capabilities()
-        return named_state(declared.identity, declared.simulated, self.guard.state(), self.guard.held())
+        now = self.guard.state()
+        commanded, reported = from_si(STAGE, now.commanded), from_si(STAGE, now.reported)
+        return MicroscopeState(
+            instrument=self.capabilities().identity, simulated=True,
+            stage={key: Reading(commanded=commanded[key], reported=reported[key]) for key in reported},
+            optics=from_si(OPTICS, now.optics), blanked=now.blanked, held=self.guard.held(), holder=now.holder,
+            loading=now.loading, time_s=now.time_s, commands=now.commands,
+        )  # fmt: skip
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves.append(target)

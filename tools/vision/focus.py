@@ -1,5 +1,7 @@
 """How sharp images are, above their own noise."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -8,19 +10,10 @@ from scipy import ndimage
 Image = NDArray[np.float32]
 
 
-def _spectrum(image: Image, pixel_nm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Windowed power spectrum and spatial frequency [1/nm], both (H, W)."""
-    window = np.outer(np.hanning(image.shape[0]), np.hanning(image.shape[1]))
-    power = np.abs(scipy.fft.fft2((image - image.mean()) * window)) ** 2 / (window**2).sum()
-    fy = scipy.fft.fftfreq(image.shape[0], pixel_nm)[:, None]
-    fx = scipy.fft.fftfreq(image.shape[1], pixel_nm)[None, :]
-    return power, np.hypot(fx, fy)
-
-
-def _gradient(image: NDArray[np.floating], sigma: float) -> NDArray[np.float64]:
+def _gradient(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """(2, H, W): derivatives of the smoothed image."""
-    plain = image.astype(np.float64)
-    return np.stack([ndimage.gaussian_filter(plain, sigma, order=order) for order in ((1, 0), (0, 1))])
+    smooth = ndimage.gaussian_filter(image, sigma, truncate=3.0)
+    return np.stack(np.gradient(smooth))
 
 
 def edge_sharpness(images: list[Image]) -> NDArray[np.float64]:
@@ -28,16 +21,29 @@ def edge_sharpness(images: list[Image]) -> NDArray[np.float64]:
 
     The edges are where the sum of the *other* images is steepest, so that the noise of an image does not
     count as its sharpness. Works at a fraction of an electron per pixel.
+
+    Parameters
+    ----------
+    images
+        n images (H, W) float32 [counts] of one scene.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) mean slope across the edges over that of the other images' mean.
     """
-    total = np.sum(images, axis=0, dtype=np.float64)
-    values = []
-    for image in images:
-        rest = _gradient(total - image, 1.5) / (len(images) - 1)
-        steep = np.hypot(*rest)
-        keep = steep > np.quantile(steep, 0.97)
-        along = (_gradient(image, 1.0) * rest).sum(axis=0)
-        values.append(float(along[keep].sum() / max(float((steep[keep] ** 2).sum()), 1e-30)))
-    return np.array(values)
+    plain = [np.asarray(image, np.float32) for image in images]
+    steep = [_gradient(image, 1.0) for image in plain]
+    wide = [_gradient(image, 1.5) for image in plain]
+    total = np.sum(wide, axis=0, dtype=np.float32)
+    return np.array([_slope(own, (total - mine) / (len(images) - 1)) for own, mine in zip(steep, wide, strict=True)])
+
+
+def _slope(own: NDArray[np.float32], rest: NDArray[np.float32]) -> float:
+    steepness = (rest**2).sum(axis=0)
+    keep = steepness > np.partition(steepness.ravel(), -steepness.size // 32)[-steepness.size // 32]
+    along = (own * rest).sum(axis=0)
+    return float(along[keep].sum() / max(float(steepness[keep].sum()), 1e-30))
 
 
 def edge_focus(
@@ -59,35 +65,76 @@ def edge_focus(
     return float(trials[best]), 0 < best < len(trials) - 1
 
 
-def lattice_sharpness(
-    image: Image, pixel_nm: float, band_per_nm: tuple[float, float], peaks: int = 6
+@dataclass(frozen=True)
+class LatticeFocus:
+    """What a fine sweep over a crystal says."""
+
+    defocus_nm: float
+    heights: NDArray[np.float64]
+    """(n,) mean height of the lattice peaks in each image, in units of the noise (1: nothing but noise)."""
+    contrast: float
+    """Height of the strongest peaks at the best place of the sweep, averaged over the depth of focus, in
+    units of the noise. Noise alone has a ceiling that `MIN_CONTRAST` clears."""
+    inside: bool
+    """False if the best place is at the edge of the sweep."""
+
+
+def _powers(images: list[Image], pixel_nm: float, band_per_nm: tuple[float, float]) -> NDArray[np.float64]:
+    """(n, K): power of each image at the K frequencies of a band, in units of the image's own noise."""
+    height, width = images[0].shape
+    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+    radius = np.hypot(scipy.fft.fftfreq(height, pixel_nm)[:, None], scipy.fft.rfftfreq(width, pixel_nm)[None, :])
+    band = (radius >= band_per_nm[0]) & (radius < band_per_nm[1])
+    rows = [np.abs(scipy.fft.rfft2((image - image.mean()) * window)[band]) ** 2 for image in images]
+    stack = np.asarray(rows, np.float64)
+    floor = np.median(stack, axis=1, keepdims=True) / np.log(2)  # of an exponential distribution
+    return stack / np.maximum(floor, 1e-12)
+
+
+def lattice_focus(
+    defocus_nm: NDArray[np.floating],
+    images: list[Image],
+    pixel_nm: float,
+    band_per_nm: tuple[float, float],
+    depth_nm: float,
+    peaks: int = 6,
+) -> LatticeFocus:
+    """Focus from the lattice itself, over an evenly spaced fine sweep.
+
+    A lattice is visible only within the depth of focus, but there a few electrons per column suffice,
+    since the whole field adds up in each peak. The spectra are averaged over neighbouring settings with
+    the weight that the depth of focus gives them; where the strongest peaks of that average are highest,
+    a Gaussian is fitted to the height of those same peaks in the single images.
+
+    Parameters
+    ----------
+    defocus_nm
+        (n,) settings [nm].
+    images
+        n images (H, W) float32 [counts].
+    band_per_nm
+        Where lattice peaks are looked for [1/nm].
+    depth_nm
+        Standard deviation of the peaks' height over defocus [nm].
+    """
+    powers = _powers(images, pixel_nm, band_per_nm)
+    near = np.exp(-0.5 * ((defocus_nm[:, None] - defocus_nm[None, :]) / depth_nm) ** 2)
+    near /= near.sum(axis=1, keepdims=True)
+    averaged = near @ powers
+    top = np.argpartition(averaged, -peaks, axis=1)[:, -peaks:]
+    contrast = np.take_along_axis(averaged, top, axis=1).mean(axis=1)
+    best = int(np.argmax(contrast))
+    heights = powers[:, top[best]].mean(axis=1)
+    focus = _fitted(defocus_nm, heights - 1, float(defocus_nm[best]), depth_nm)
+    inside = 0 < best < len(images) - 1
+    return LatticeFocus(focus, heights, float(contrast[best]), inside)
+
+
+def _fitted(
+    places: NDArray[np.floating], heights: NDArray[np.floating], near: float, depth_nm: float
 ) -> float:
-    """Mean height of the strongest peaks of the spectrum in a band [1/nm], in units of the noise.
-
-    For crystals: a few electrons per column suffice, since the whole field adds up in each peak. Noise
-    alone gives about the logarithm of the number of pixels in the band, 8 to 10.
-    """
-    power, radius = _spectrum(image, pixel_nm)
-    values = power[(radius >= band_per_nm[0]) & (radius < band_per_nm[1])]
-    if values.size < 10 * peaks:
-        return 0.0
-    floor = float(np.median(values)) / np.log(2)
-    return float(np.partition(values, -peaks)[-peaks:].mean() / max(floor, 1e-12))
-
-
-def vertex(positions: NDArray[np.floating], values: NDArray[np.floating]) -> tuple[float, bool]:
-    """Position of the maximum of sampled values, by a parabola through the best three.
-
-    Returns
-    -------
-    tuple
-        (position, inside): `inside` is False if the best sample is the first or the last one.
-    """
-    best = int(np.argmax(values))
-    if best in (0, len(values) - 1):
-        return float(positions[best]), False
-    before, at, after = (float(value) for value in values[best - 1 : best + 2])
-    curve = before - 2 * at + after
-    step = float(positions[best] - positions[best - 1])
-    shift = 0.0 if curve >= 0 else 0.5 * (before - after) / curve
-    return float(positions[best]) + float(np.clip(shift, -0.5, 0.5)) * step, True
+    """Centre of a Gaussian of that width fitted to the heights, within one depth of `near`."""
+    trials = np.linspace(near - 1.5 * depth_nm, near + 1.5 * depth_nm, 121)
+    shapes = np.exp(-0.5 * ((places[None, :] - trials[:, None]) / depth_nm) ** 2)
+    gain = np.maximum((shapes * heights).sum(axis=1), 0.0) ** 2 / (shapes**2).sum(axis=1)
+    return float(trials[int(np.argmax(gain))])

@@ -717,9 +717,9 @@ def test_the_first_pass_counts_when_places_are_revisited(situations):
     assert propose(text.format(dwell="8 us"), situations["m"]).outcome == "refuse"
 
 
-def test_survey_and_overviews_count_at_a_flake(situations):
+def test_survey_approach_and_focus_count_at_a_flake(situations):
     text = "find monolayer flakes, image two at 8 nm, 512 px, 0.5 us, below {} e/Å2"
-    assert propose(text.format(7000), situations["m"]).outcome == "run"
+    assert propose(text.format(12000), situations["m"]).outcome == "run"
     assert propose(text.format(5000), situations["m"]).outcome == "refuse"
 
 
