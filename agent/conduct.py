@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from eucentric import __version__
 from eucentric.agent.gate import Channel
 from eucentric.agent.graph import drive
 from eucentric.agent.outcome import RunOutcome
@@ -26,6 +27,7 @@ def new_run(
         "request": request.model_dump(mode="json"),
         "specimen": specimen.model_dump(mode="json") if specimen else None,
         "capabilities": run.capabilities.model_dump(mode="json"),
+        "software": f"eucentric {__version__}",
     }
     run.log("requested", request.text[:400], body, actor=request.who)
     return run

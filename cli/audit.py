@@ -2,11 +2,17 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eucentric.cli import options
+
+if TYPE_CHECKING:
+    from eucentric.core.chain import Verification
+    from eucentric.core.ledger import Ledger
 
 
 @click.group()
@@ -14,13 +20,14 @@ def audit() -> None:
     """The ledger: list runs, follow one from request to data, verify the chain."""
 
 
-def _database(store: Path | None) -> Path:
+def _folder(store: Path | None) -> Path:
     from eucentric.core.errors import BadInput
+    from eucentric.core.settings_file import default_store
 
-    folder = store or Path("eucentric-store")
-    if not (folder / "audit.db").exists():
+    folder = store or default_store()
+    if not (folder / "audit.db").is_file():
         raise BadInput(f"no store at {folder}", remedy="name it with --store DIR")
-    return folder / "audit.db"
+    return folder
 
 
 @audit.command()
@@ -34,8 +41,9 @@ def verify(store: Path | None, as_json: bool) -> None:
     from eucentric.core.anchors import frame_anchors, other_ledgers, state_anchors
     from eucentric.core.chain import verify as walk
 
-    path = _database(store)
-    result = walk(path, [*state_anchors(path), *frame_anchors(path.parent)])
+    folder = _folder(store)
+    path = folder / "audit.db"
+    result = walk(path, [*state_anchors(path), *frame_anchors(folder)])
     notes = other_ledgers(path)
     if as_json:
         body = {
@@ -45,21 +53,26 @@ def verify(store: Path | None, as_json: bool) -> None:
         }  # fmt: skip
         click.echo(json.dumps(body))
     else:
-        for problem in result.problems[:20]:
-            click.echo(f"PROBLEM  {problem}")
-        if len(result.problems) > 20:
-            click.echo(f"… and {len(result.problems) - 20} more")
-        for note in notes:
-            click.echo(f"note: {note}; if you did not remove it, ask who did")
-        verdict = "verified" if result.ok else "VERIFICATION FAILED"
-        click.echo(
-            f"{verdict}: {result.events} events, head {result.head[:12]}…, proven to event {result.proven_to}"
-        )
-        if result.unanchored > 0:
-            click.echo(
-                f"unanchored: the last {result.unanchored} events are chained, but nothing outside vouches for them"
-            )
+        _print_verdict(result, notes)
     sys.exit(0 if result.ok else 1)
+
+
+def _print_verdict(result: "Verification", notes: list[str]) -> None:
+    from eucentric.core.text import visible
+
+    for problem in result.problems[:20]:
+        click.echo(f"PROBLEM  {visible(problem)}")
+    if len(result.problems) > 20:
+        click.echo(f"… and {len(result.problems) - 20} more")
+    for note in notes:
+        click.echo(f"note: {visible(note)}; if you did not remove it, ask who did")
+    verdict = "verified" if result.ok else "VERIFICATION FAILED"
+    head = visible(result.head[:12])
+    click.echo(f"{verdict}: {result.events} events, head {head}…, proven to event {result.proven_to}")
+    if result.unanchored > 0:
+        click.echo(
+            f"unanchored: the last {result.unanchored} events are chained, but nothing outside vouches for them"
+        )
 
 
 @audit.command(name="list")
@@ -69,26 +82,32 @@ def list_runs(store: Path | None, as_json: bool) -> None:
     """Runs of this store, newest first."""
     from eucentric.core.text import visible
 
-    _database(store)
-    opened = options.open_store(store or Path("eucentric-store"), existing=True)
-    ends = {row.run_id: row for row in opened.ledger.events(kinds=("finished",))}
-    rows = []
-    for row in opened.ledger.events(kinds=("requested",), newest_first=True):
-        end = ends.get(row.run_id)
-        outcome = end.body["outcome"] if end else "open"
-        rows.append(
-            {"run": row.run_id, "ts": row.ts, "outcome": outcome, "who": row.actor, "request": row.summary}
-        )
+    opened = options.open_store(_folder(store), existing=True)
+    rows = list(reversed(list(_runs(opened.ledger))))
     opened.close()
     if as_json:
-        click.echo(json.dumps({"runs": rows}, ensure_ascii=False))
+        click.echo(json.dumps({"runs": rows}))
         return
     for one in rows:
+        who, outcome = visible(one["who"], limit=40), visible(one["outcome"], limit=20)
         click.echo(
-            f"{one['run']}  {one['ts']}  {one['outcome']:<9}  {one['who']:<22}  {visible(one['request'], limit=80)}"
+            f"{visible(one['run'])}  {visible(one['ts'])}  {outcome:<9}  {who:<22}  "
+            f"{visible(one['request'], limit=80)}"
         )
     if not rows:
         click.echo("no run yet")
+
+
+def _runs(ledger: "Ledger") -> Iterator[dict[str, str]]:
+    """Runs with their latest outcome, oldest first; one that was taken up again is open until it ends."""
+    outcomes: dict[str, str] = {}
+    for row in ledger.events(kinds=("finished", "resumed")):
+        outcomes[row.run_id] = str(row.body.get("outcome", "?")) if row.kind == "finished" else "open"
+    for row in ledger.events(kinds=("requested",)):
+        yield {
+            "run": row.run_id, "ts": row.ts, "outcome": outcomes.get(row.run_id, "open"), "who": row.actor,
+            "request": row.summary,
+        }  # fmt: skip
 
 
 @audit.command()
@@ -100,18 +119,13 @@ def show(run_id: str, store: Path | None, acts: bool, as_json: bool) -> None:
     """RUN from request to plan, approval, calls and data, one row a line, with event numbers."""
     from eucentric.core.errors import BadInput
 
-    _database(store)
-    opened = options.open_store(store or Path("eucentric-store"), existing=True)
+    opened = options.open_store(_folder(store), existing=True)
     rows = opened.ledger.events(run=run_id)
     opened.close()
     if not rows:
         raise BadInput(f"there is no run {run_id!r}", remedy="see `eucentric audit list`")
     if as_json:
-        click.echo(
-            json.dumps(
-                {"run": run_id, "events": [row.model_dump(mode="json") for row in rows]}, ensure_ascii=False
-            )
-        )
+        click.echo(json.dumps({"run": run_id, "events": [row.model_dump(mode="json") for row in rows]}))
         return
     from eucentric.cli.story import lines
 

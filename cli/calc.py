@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from eucentric.cli import options
 
 F = TypeVar("F", bound=Callable[..., Any])
+LARGEST = 1e12
+"""Beyond it (and its inverse) a quantity is a slip of the keyboard, and squares of it overflow."""
+if TYPE_CHECKING:
+    _Floats = click.ParamType[float]
+else:
+    _Floats = click.ParamType  # generic only in newer versions
 
 
-class Quantity(click.ParamType):
+class Quantity(_Floats):
     """A number in a unit, or a text with any convertible unit ('200 Å', '0.05 nA')."""
 
     def __init__(self, unit: str) -> None:
@@ -27,18 +33,27 @@ class Quantity(click.ParamType):
             plain = float(value)
         except ValueError:
             try:
-                return parse(str(value), self.unit)
+                plain = parse(str(value), self.unit)
             except UnitProblem as problem:
                 self.fail(str(problem), param, ctx)
         try:
-            return Unit(self.unit).read(plain)
+            number = Unit(self.unit).read(plain)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if abs(number) > LARGEST:
+            self.fail(f"{number:g} {self.unit} is beyond {LARGEST:g}", param, ctx)
+        return number
 
 
 def _positive(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if value <= 0:
-        raise click.BadParameter("must be more than 0", ctx, param)
+    if value < 1 / LARGEST:
+        raise click.BadParameter(f"must be more than 0 (at least {1 / LARGEST:g})", ctx, param)
+    return value
+
+
+def _not_negative(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if value < 0:
+        raise click.BadParameter("must not be negative", ctx, param)
     return value
 
 
@@ -117,7 +132,12 @@ def dose(
 )
 @quantity("--dwell", "us", 2.0, "Dwell time")
 @click.option(
-    "--flyback", type=Quantity("us"), default=20.0, show_default=True, help="Flyback per line [us]."
+    "--flyback",
+    type=Quantity("us"),
+    default=20.0,
+    show_default=True,
+    callback=_not_negative,
+    help="Flyback per line [us].",
 )
 @click.option("--frames", default=1, show_default=True, type=click.IntRange(1, 100000))
 @options.json_option

@@ -1,11 +1,18 @@
 """`eucentric approve` and `eucentric deny`: answer a run's gate from another terminal."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eucentric.cli import options
 from eucentric.cli.operator import require_terminal
+from eucentric.core.text import visible
+
+if TYPE_CHECKING:
+    from eucentric.agent.gate import Answer
+    from eucentric.core.calls import Approval
+    from eucentric.core.store import Store
 
 
 @click.command()
@@ -24,7 +31,7 @@ def approve(run_id: str, gate: str | None, name: str, store: Path | None, as_jso
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
     require_terminal("approve")
-    click.echo(asked.card, err=True)
+    click.echo(visible(asked.card, one_line=False, limit=100_000), err=True)
     shown = time.monotonic()
     prove(
         name,
@@ -32,13 +39,8 @@ def approve(run_id: str, gate: str | None, name: str, store: Path | None, as_jso
     )
     answer = Answer("approved", f"{name} ({options.who()})", "at another terminal")
     decision = decide(opened, run_id, asked, answer, time.monotonic() - shown)
-    opened.anchor()
-    _print(
-        decision.model_dump_json(),
-        f"gate {asked.gate} of {run_id}: {decision.outcome} by {decision.by}",
-        as_json,
-    )
-    if decision.outcome == "approved" and not as_json:
+    _conclude(opened, run_id, answer, decision, as_json)
+    if not as_json:
         click.echo(f"A waiting run goes on by itself; a parked one with: eucentric resume {run_id}")
 
 
@@ -55,14 +57,24 @@ def deny(run_id: str, gate: str | None, name: str, reason: str, store: Path | No
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
-    decision = decide(opened, run_id, asked, Answer("rejected", f"{name} ({options.who()})", reason))
-    opened.anchor()
-    _print(
-        decision.model_dump_json(),
-        f"gate {asked.gate} of {run_id}: {decision.outcome} by {decision.by}",
-        as_json,
-    )
+    answer = Answer("rejected", f"{name} ({options.who()})", reason)
+    decision = decide(opened, run_id, asked, answer)
+    _conclude(opened, run_id, answer, decision, as_json)
 
 
-def _print(json_text: str, text: str, as_json: bool) -> None:
-    click.echo(json_text if as_json else text)
+def _conclude(store: "Store", run_id: str, answer: "Answer", decision: "Approval", as_json: bool) -> None:
+    """Anchor and say what counts.
+
+    Raises
+    ------
+    ApprovalRefused
+        Somebody else decided while this person was reading: the answer given here does not count.
+    """
+    from eucentric.core.errors import ApprovalRefused
+
+    store.anchor()
+    store.close()
+    text = f"gate {decision.gate} of {run_id}: {decision.outcome} by {visible(decision.by)}"
+    if decision.outcome != answer.outcome:
+        raise ApprovalRefused(text, "it was decided first, and the first decision counts")
+    click.echo(decision.model_dump_json() if as_json else text)

@@ -6,6 +6,7 @@ import sys
 import click
 
 from eucentric.cli import options
+from eucentric.core.text import visible
 
 
 @click.group()
@@ -15,14 +16,15 @@ def operator() -> None:
 
 @operator.command()
 @click.argument("name")
-def add(name: str) -> None:
+@options.json_option
+def add(name: str, as_json: bool) -> None:
     """Register NAME; the secret is asked for twice, at a terminal."""
     from eucentric.core.operators import register
 
     require_terminal("register an operator")
-    secret = click.prompt("Secret", hide_input=True, confirmation_prompt=True)
+    secret = click.prompt("Secret", hide_input=True, confirmation_prompt=True, err=True)
     register(name, secret)
-    click.echo(f"registered {name}")
+    click.echo(json.dumps({"registered": name}) if as_json else f"registered {name}")
 
 
 @operator.command(name="list")
@@ -34,7 +36,10 @@ def list_operators(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"operators": names()}))
     else:
-        click.echo("\n".join(names()) or "no operator is registered: `eucentric operator add NAME`")
+        click.echo(
+            "\n".join(visible(name) for name in names())
+            or "no operator is registered: `eucentric operator add NAME`"
+        )
 
 
 def require_terminal(what: str) -> None:

@@ -99,9 +99,11 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
     client = ChatClient(
         base_url or llm.base_url, model or llm.model, allow=llm.allow, timeout_s=llm.timeout_s, api_key=_key()
     )
-    return LlmPlanner(
-        client, CATALOGUE, mode=llm.mode, store_evidence=lambda name, data: store.put_blob(data)
-    )
+
+    def keep(name: str, data: bytes) -> str:
+        return store.put_blob(data)
+
+    return SafetyFirst(LlmPlanner(client, CATALOGUE, mode=llm.mode, store_evidence=keep))
 
 
 def _key() -> str | None:

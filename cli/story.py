@@ -1,4 +1,4 @@
-"""A run's rows as lines a person can follow."""
+"""A run's rows as lines a person can follow. Every word from a row is data: it is escaped."""
 
 from collections.abc import Iterator
 
@@ -13,36 +13,46 @@ def lines(rows: list[Event], *, acts: bool) -> Iterator[str]:
     for row in rows:
         if row.kind in _QUIET and not acts:
             continue
-        tool = f" {row.tool}" if row.tool and row.kind not in ("found",) else ""
-        yield f"{row.seq:>6}  {row.ts[11:23]}  {row.kind:<9}{tool:<18} {visible(row.summary, limit=220)}"
-        yield from (f"{'':>29}{text}" for text in _details(row))
+        tool = f" {visible(row.tool, limit=40)}" if row.tool and row.kind != "found" else ""
+        clock = visible(row.ts[11:23])
+        yield f"{row.seq:>6}  {clock}  {row.kind:<9}{tool:<18} {visible(row.summary, limit=220)}"
+        yield from (f"{'':>29}{visible(text, limit=400)}" for text in _readable(row))
+
+
+def _readable(row: Event) -> Iterator[str]:
+    """Details, or a word that they are not what this version writes: the other rows still matter."""
+    try:
+        yield from _details(row)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        yield f"(its details can't be read: {type(error).__name__} {error})"
 
 
 def _details(row: Event) -> Iterator[str]:
     body = row.body
     if row.kind == "requested":
         card = body.get("specimen")
-        yield f"by {visible(row.actor)} on {visible(body['request']['instrument'])}"
+        yield f"by {row.actor} on {body['request']['instrument']}"
         yield (
-            f"specimen {visible(card['name'])}, budget {card['dose_budget_e_per_a2']:g} e/Å²"
+            f"specimen {card['name']}, budget {card['dose_budget_e_per_a2']:g} e/Å²"
             if card
             else "no specimen card"
         )
     elif row.kind == "planned" and body["proposal"].get("plan"):
         plan = body["proposal"]["plan"]
-        yield f"planner {visible(plan['planner'])}, plan r{plan['revision']} sha {body['plan_sha256'][:12]}…"
+        yield f"planner {plan['planner']}, plan r{plan['revision']} sha {body['plan_sha256'][:12]}…"
         yield from _steps(plan["steps"], "")
     elif row.kind == "decided":
-        yield f"card sha {body['card_sha256'][:12]}…, {body['seconds_on_screen']} s on screen, until {body['expires_utc']}"
+        seen = f"card sha {body['card_sha256'][:12]}…, {body['seconds_on_screen']} s on screen"
+        yield f"{seen}, until {body['expires_utc']}"
         if body.get("reason"):
-            yield f"because {visible(body['reason'])}"
+            yield f"because {body['reason']}"
     elif row.kind == "concluded" and body.get("frames"):
         frames = body["frames"]
         shown = ", ".join(frames[:4]) + (f" … {frames[-1]}" if len(frames) > 4 else "")
         yield f"frames {shown}; ≤ {body['dose_e_per_a2']:.3g} e/Å² charged, {body['seconds']:.1f} s"
     elif row.kind == "found":
         finding = body["finding"]
-        yield f"from {', '.join(finding['evidence'])}; {visible(finding['method'])}"
+        yield f"from {', '.join(finding['evidence'])}; {finding['method']}"
 
 
 def _steps(steps: list[dict[str, object]], indent: str) -> Iterator[str]:
@@ -51,6 +61,7 @@ def _steps(steps: list[dict[str, object]], indent: str) -> Iterator[str]:
         if step.get("tool"):
             yield f"{indent}{step['id']}  {step['tool']} {visible(str(step['args']), limit=140)}"
         else:
-            yield f"{indent}{step['id']}  for each of {step.get('for_each') or step.get('times')} (at most {step['at_most']})"
+            many = f"each of {step['for_each']}" if step.get("for_each") else f"{step.get('times')} times"
+            yield f"{indent}{step['id']}  for {many} (at most {step['at_most']})"
         if isinstance(inner, list):
             yield from _steps(inner, indent + "  ")

@@ -46,7 +46,7 @@ def convert(value: float, unit: str, target: str) -> float:
     try:
         wanted = for_pint(target)
         source = re.sub(r"^([kM]?)eV$", r"\1V", for_pint(unit)) if wanted in ("V", "kV") else for_pint(unit)
-        quantity = _registry().Quantity(number, source).to(wanted)
+        quantity = _of_one_kind(source, wanted)(number, source).to(wanted)
         result = float(f"{quantity.magnitude:.12g}")  # 0.05 nA is 50 pA, not 50.00000000000001
     except Exception as error:  # pint raises many kinds for what is one problem to a user
         raise UnitProblem(
@@ -55,6 +55,15 @@ def convert(value: float, unit: str, target: str) -> float:
             f"give it in {target}",
         ) from error
     return _finite(result, target)
+
+
+def _of_one_kind(source: str, wanted: str) -> Any:
+    """Pint's quantity; an angle has no dimension for it, but a percent or a count is no angle."""
+    quantity = _registry().Quantity
+    kinds = [quantity(1, unit).to_root_units().units for unit in (source, wanted)]
+    if quantity(1, wanted).dimensionless and kinds[0] != kinds[1]:
+        raise ValueError(f"{source} is not a unit of {wanted}")
+    return quantity
 
 
 def _finite(value: float, target: str) -> float:

@@ -1,7 +1,7 @@
 """Find focus by contrast, from coarse to fine, and never by moving the stage.
 
 1. Edges in a field of 2 µm, over the whole range: blur by defocus is 2·α·|Δf|, 60 nm at 1 µm and 30 mrad.
-2. The same in a field of 1.2 µm, in finer steps.
+2. The same in a field of 1.5 µm, with both flanks of the curve equally long.
 3. The lattice itself, on a small field that may lie beside the target: it is visible only within some
    5 nm of focus, but a few electrons per column suffice to see it.
 
@@ -26,11 +26,11 @@ from eucentric.tools.scanning import frames_cost
 from eucentric.tools.vision.focus import LatticeFocus, edge_focus, edge_sharpness, lattice_focus
 
 _WIDE = Scan(width_px=256, height_px=256, fov_nm=2000.0, dwell_us=0.3, purpose="focus")
-_MIDDLE = Scan(width_px=256, height_px=256, fov_nm=1200.0, dwell_us=0.3, purpose="focus")
+_MIDDLE = Scan(width_px=256, height_px=256, fov_nm=1500.0, dwell_us=0.3, purpose="focus")
 _SMALL = Scan(width_px=256, height_px=256, fov_nm=13.0, dwell_us=0.2, purpose="focus")
 _LATTICE_BAND = (2.5, 7.5)
-_COARSE_STEP_NM, _MIDDLE_STEP_NM, _FINE_STEP_NM = 200.0, 50.0, 5.0
-_MIDDLE_COUNT, _FINE_COUNT = 7, 29
+_COARSE_STEP_NM, _MIDDLE_STEP_NM, _FINE_STEP_NM = 200.0, 130.0, 5.0
+_MIDDLE_COUNT, _FINE_COUNT = 9, 29
 _MIN_CONTRAST = 8.5
 """Peak height over noise below which no lattice was seen. On the twin noise alone stays below 7.2 and a
 monolayer gives at least 10 (50 places each)."""
@@ -91,7 +91,7 @@ class _Sweep:
         """Focus by edges, and whether it lies inside the sweep."""
         values = edge_sharpness(self.images(places_nm, scan))
         mrad = self.context.microscope.state().optics["convergence_mrad"]
-        return edge_focus(places_nm, values, scan.pixel_nm, mrad)
+        return edge_focus(places_nm, values, scan.pixel_nm, mrad, wide=scan is _WIDE)
 
     def by_lattice(self, places_nm: NDArray[np.float64]) -> LatticeFocus:
         """Focus by the lattice."""

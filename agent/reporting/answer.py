@@ -46,18 +46,28 @@ def _claim(one: FindingRecord, record: RunRecord) -> Claim:
 
 
 def status(record: RunRecord) -> str:
-    """How the run ended, with its error if it had one."""
-    text = _OUTCOMES.get(record.outcome, record.outcome)
-    error = record.finished.body.get("error") if record.finished else None
-    if isinstance(error, dict):
-        parts = [str(error.get(key, "")) for key in ("code", "what", "why", "remedy")]
-        text += " " + " · ".join(part for part in parts if part)
+    """How the run ended, with its error if it had one, and what had been exposed by then."""
+    parts = [_OUTCOMES.get(record.outcome, record.outcome)]
+    error = _error(record)
+    if error:
+        parts.append(
+            " · ".join(str(error[key]) for key in ("code", "what", "why", "remedy") if error.get(key))
+        )
     elif record.finished and record.outcome not in ("done", "partial"):
-        text += " " + record.finished.summary.partition(": ")[2]
-    elif not record.finished and record.events:
+        parts.append(record.finished.summary.partition(": ")[2])
+    elif not record.finished:
         last = record.events[-1]
-        text += f" Last row: event {last.seq}, {last.ts}, {last.kind}: {last.summary}"
-    return text.strip()
+        parts.append(f"Last row: event {last.seq}, {last.ts}, {last.kind}: {last.summary}")
+    exposed = sum(not one.frame.parents for one in record.frames)
+    if exposed and record.outcome not in ("done", "answered"):
+        parts.append(f"({plural(exposed, 'frame')} had been recorded.)")
+    return " ".join(part for part in parts if part)
+
+
+def _error(record: RunRecord) -> dict[str, object]:
+    """The error that ended the run, or nothing."""
+    error = record.finished.body.get("error") if record.finished else None
+    return error if isinstance(error, dict) else {}
 
 
 def answer(record: RunRecord) -> tuple[Block, ...]:
@@ -94,10 +104,15 @@ def _calls(finding: Finding) -> str:
     details = finding.details
     if not {"recall", "called", "expected_false_calls"} <= set(details):
         return ""
+    spread = float(details.get("overdispersion", 1.0))
+    widened = (
+        f"; variance widened {spread:.3g}× for clustering and scatter between frames"
+        if spread > 1.005
+        else ""
+    )
     return (
         f"{details['called']} called, {details['expected_false_calls']:.2g} of them expected to be false; recall "
-        f"{details['recall']:.3g} at these counts is corrected for; variance widened "
-        f"{details.get('overdispersion', 1):.3g}× for clustering and scatter between frames"
+        f"{details['recall']:.3g} at these counts is corrected for{widened}"
     )
 
 
@@ -185,8 +200,12 @@ def _flags(record: RunRecord) -> Iterator[str]:
 
 
 def _given_up(record: RunRecord) -> Iterator[str]:
+    """Places and runs that a rule ended; the error that the status tells already is not told twice."""
+    told = str(_error(record).get("what", ""))
     for event in record.of("judged"):
-        step, why = event.body.get("step", ""), event.body.get("why", event.summary)
+        step, why = event.body.get("step", ""), str(event.body.get("why", event.summary))
+        if told and told in why:
+            continue
         ended = "given up" if event.body.get("verdict") == "skip" else "ended the run"
         yield f"{step} {ended}: {why}  ({events_text((event.seq,))})"
 

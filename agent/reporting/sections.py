@@ -51,13 +51,14 @@ def cost(record: RunRecord) -> Section:
     rows = tuple(_cost_row(row, record) for row in record.preview.rows)
     head = (
         "step",
-        "what",
+        "tool",
         "rounds",
         "time predicted",
-        "time actual",
+        "actual",
         "frames",
         "dose predicted",
-        "dose actual",
+        "actual",
+        "events",
     )
     spent = sum(call.result.seconds for call in record.calls if call.result)
     worst = max((area.so_far_e_per_a2 for area in areas(record)), default=0.0)
@@ -90,7 +91,7 @@ def _cost_row(row: Row, record: RunRecord) -> tuple[str, ...]:
     each = row.each
     return (
         row.step,
-        row.what,
+        row.what.partition(" ")[0],
         f"{len(calls)} of ≤ {row.times}",
         f"≤ {seconds(each.seconds * row.times)}" if each.seconds else "–",
         seconds(spent) + _above(spent, each.seconds * row.times) if spent else "–",
@@ -117,7 +118,7 @@ def _call_dose(call: CallRecord, record: RunRecord) -> float:
 
 def places(record: RunRecord) -> Section:
     """Dose so far by place."""
-    budget = record.specimen.dose_budget_e_per_a2 if record.specimen else None
+    budget = _budget(record)
     rows = tuple(
         (
             area.place,
@@ -153,6 +154,13 @@ def places(record: RunRecord) -> Section:
         "what the budget is checked against."
     )
     return Section("Places and dose", (Table(head, rows, (2, 3, 4, 5, 6, 7, 8)), Para(how)))
+
+
+def _budget(record: RunRecord) -> float | None:
+    """Most any place may receive: the smaller of the request's and the specimen card's, as previewed [e/Å²]."""
+    if record.preview:
+        return record.preview.budget_e_per_a2
+    return record.specimen.dose_budget_e_per_a2 if record.specimen else None
 
 
 def _span(events: tuple[int, ...]) -> str:

@@ -23,7 +23,7 @@ CAPABILITIES = {
     "detectors": [{"name": "haadf", "collection_mrad": [60, 140]}], "min_dwell_s": 1e-7, "max_pixels": 4096,
     "line_flyback_s": 2e-5, "frame_overhead_s": 0.01, "abort": "mid_frame",
 }  # fmt: skip
-CARD = {"name": "Ti3C2Tx on carbon", "material": "Ti3C2", "dose_budget_e_per_a2": 2e4}
+CARD = {"name": "Ti3C2Tx on carbon", "material": "Ti3C2", "dose_budget_e_per_a2": 1e5}
 STEPS = [
     {"id": "s1", "tool": "survey", "args": {"tiles_x": 1}, "reason": "flakes first"},
     {"id": "s2", "tool": "select_targets", "inputs": {"frames": "s1.frames"}},
@@ -217,7 +217,7 @@ class Checker(HTMLParser):
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.open, self.text, self.images = [], [], []
+        self.open, self.text, self.images, self.columns, self.cells = [], [], [], 0, 0
 
     def handle_starttag(self, tag, attributes):
         named = dict(attributes)
@@ -227,11 +227,15 @@ class Checker(HTMLParser):
             assert named["src"].startswith("data:image/png;base64,")
             assert named["alt"]
             self.images.append(named["src"])
+        self.columns = 0 if tag == "table" else self.columns + (tag == "th")
+        self.cells = 0 if tag == "tr" else self.cells + (tag == "td")
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        if tag == "tr":
+            assert self.cells in (0, self.columns)
 
     def handle_data(self, data):
         if "style" not in self.open:
@@ -355,7 +359,7 @@ STATES = {
     parked: ("parked", "no_channel", "no terminal"),
     rejected: ("refused", "wrong grid", "6 steps of the plan never begun"),
     under_way: ("not finished", "3 × candidate target not used", "3 steps of the plan never begun"),
-    stopped: ("stopped", "E-STOP-01", "stop by j.doe"),
+    stopped: ("stopped", "E-STOP-01", "stop by j.doe", "(1 frame had been recorded.)"),
     resumed: ("not finished", "taken up again"),
     in_doubt: ("acquire in doubt", "it had been sent", "1,000"),
     failed: ("failed", "nothing was sent", "E-MOVE-01"),

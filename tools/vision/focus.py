@@ -46,10 +46,29 @@ def _slope(own: NDArray[np.float32], rest: NDArray[np.float32]) -> float:
     return float(along[keep].sum() / max(float(steepness[keep].sum()), 1e-30))
 
 
+_WIDTHS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.5)
+"""Trial widths of an edge in focus, for a sweep that shows its flanks [px]."""
+_SHARP_WIDTH = 1.16
+"""Width of an edge in focus after the smoothing of `edge_sharpness` [px]."""
+
+
 def edge_focus(
-    defocus_nm: NDArray[np.floating], values: NDArray[np.floating], pixel_nm: float, convergence_mrad: float
+    defocus_nm: NDArray[np.floating],
+    values: NDArray[np.floating],
+    pixel_nm: float,
+    convergence_mrad: float,
+    *,
+    wide: bool,
 ) -> tuple[float, bool]:
-    """Focus from edge sharpness over a sweep: a least-squares fit of 1/√(σ² + (α·Δf/p)²).
+    """Focus from edge sharpness over a sweep: a least-squares fit of a/√(σ² + (α·Δf/p)²) + c.
+
+    Parameters
+    ----------
+    defocus_nm, values
+        (n,) settings [nm] and sharpness.
+    wide
+        True for a sweep that need not lie symmetrically about focus: then σ and c are fitted too, or the
+        longer flank would pull the answer towards the middle of the sweep (by 0.2 of its offset).
 
     Returns
     -------
@@ -58,11 +77,19 @@ def edge_focus(
     """
     trials = np.linspace(defocus_nm[0], defocus_nm[-1], 241)
     blur = convergence_mrad * 1e-3 * np.abs(defocus_nm[None, :] - trials[:, None]) / pixel_nm
-    model = 1 / np.sqrt(1.35 + blur**2)
-    scale = (model * values).sum(axis=1) / (model**2).sum(axis=1)
-    misfit = ((values - scale[:, None] * model) ** 2).sum(axis=1) + (scale <= 0) * 1e9
+    widths = _WIDTHS if wide else (_SHARP_WIDTH,)
+    misfit = np.min([_misfit(values, 1 / np.hypot(width, blur), free=wide) for width in widths], axis=0)
     best = int(np.argmin(misfit))
     return float(trials[best]), 0 < best < len(trials) - 1
+
+
+def _misfit(values: NDArray[np.floating], model: NDArray[np.float64], *, free: bool) -> NDArray[np.float64]:
+    """(trials,) squared residual of a·model (+ c if `free`); infinite where a is not positive."""
+    if free:
+        model, values = model - model.mean(axis=1, keepdims=True), values - values.mean()
+    scale = (model * values).sum(axis=1) / np.maximum((model**2).sum(axis=1), 1e-30)
+    residual = ((values - scale[:, None] * model) ** 2).sum(axis=1)
+    return np.asarray(np.where(scale > 0, residual, np.inf))
 
 
 @dataclass(frozen=True)

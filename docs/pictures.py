@@ -1,0 +1,51 @@
+"""Make the README's pictures from the program itself: `python docs/pictures.py`."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).parents[1]
+IMAGES = Path(__file__).parent / "images"
+REQUEST = "Find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2 and tell me the Ti vacancy density"
+
+
+def run(folder: Path) -> str:
+    """The demonstration, as it prints."""
+    policy = "examples/demo-envelope.toml"
+    command = [
+        sys.executable,
+        "-m",
+        "eucentric",
+        "run",
+        REQUEST,
+        "--store",
+        str(folder / "store"),
+        "--approve",
+        policy,
+    ]
+    command += ["--instrument", "twin://mxene?seed=7&stage=worn"]
+    env = {**os.environ, "EUCENTRIC_STATE": str(folder / "state")}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def main() -> None:
+    """Run in a folder that is thrown away; keep the screen and the zoom ladder."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = run(folder).replace(str(folder) + os.sep, "")
+        with open(os.devnull, "w") as nowhere:
+            console = Console(record=True, width=150, file=nowhere)
+            console.print(Text(text))
+            console.save_svg(str(IMAGES / "run.svg"), title="eucentric run")
+        shutil.copy(next(folder.glob("store/runs/*/pictures/report-ladder.png")), IMAGES / "zoom-ladder.png")
+
+
+if __name__ == "__main__":
+    main()
