@@ -7,6 +7,9 @@ from eucentric.core.calls import ToolCall
 from eucentric.core.errors import BadInput
 from eucentric.core.plan import Plan, Step
 
+Due = tuple[str, float]
+"""A timed loop, by name, and seconds after its start."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -17,8 +20,8 @@ class Item:
     """Index in each loop around it, from outside in."""
     bound: Any = None
     """The loop's item."""
-    wait_until_s: float | None = None
-    """For timed repeats: seconds after the loop's start."""
+    due: tuple[Due, ...] = ()
+    """Timed loops of which it begins a round."""
 
     @property
     def id(self) -> str:
@@ -33,34 +36,52 @@ class Agenda:
         self.run_id = run_id
         self.waiting: list[Item] = [Item(step) for step in plan.steps]
         self.results: dict[str, dict[str, Any]] = {}
+        self.left_out: list[tuple[str, int, int]] = []
+        """Loops that were longer than the plan allows: step, length, rounds done."""
 
     def next(self) -> tuple[Item, ToolCall] | None:
-        """The next call, loops being unrolled on the way; None if nothing is left."""
+        """The next call, loops being unrolled on the way; None if nothing is left.
+
+        Raises
+        ------
+        BadInput
+            A reference names nothing that an earlier step returned.
+        """
         while self.waiting:
             item = self.waiting.pop(0)
             if item.step.tool is None:
                 self.waiting[:0] = self._unrolled(item)
                 continue
-            args = dict(item.step.args)
-            for name, reference in item.step.inputs.items():
-                args[name] = self.resolve(reference, item)
-            call_id = f"{self.run_id}/{item.id}"
-            return item, ToolCall(
-                id=call_id, step=item.id, tool=item.step.tool, args=args, reason=item.step.reason
-            )
+            return item, self._call(item, item.step.tool)
         return None
 
+    def _call(self, item: Item, tool: str) -> ToolCall:
+        bound = {name: self.resolve(reference, item) for name, reference in item.step.inputs.items()}
+        return ToolCall(
+            id=f"{self.run_id}/{item.id}",
+            step=item.id,
+            tool=tool,
+            args={**item.step.args, **bound},
+            reason=item.step.reason,
+        )
+
     def _unrolled(self, item: Item) -> list[Item]:
-        step = item.step
-        if step.for_each is not None:
-            values = list(self.resolve(step.for_each, item))[: step.at_most]
-        else:
-            values = [item.bound] * (step.times or 1)
         return [
-            Item(inner, (*item.path, index), value, _due(step, index, position))
-            for index, value in enumerate(values)
-            for position, inner in enumerate(step.do)
+            Item(inner, (*item.path, index), value, _due(item, index) if position == 0 else ())
+            for index, value in enumerate(self._values(item))
+            for position, inner in enumerate(item.step.do)
         ]
+
+    def _values(self, item: Item) -> list[Any]:
+        step = item.step
+        if step.for_each is None:
+            return [item.bound] * (step.times or 1)
+        values = self.resolve(step.for_each, item)
+        if not isinstance(values, list | tuple):
+            raise BadInput(f"step {item.id} loops over {step.for_each!r}, which is not a list")
+        if len(values) > step.at_most:
+            self.left_out.append((item.id, len(values), step.at_most))
+        return list(values)[: step.at_most]
 
     def resolve(self, reference: str, item: Item) -> Any:
         """The value of 'item', 'item.field' or 'step.field'.
@@ -94,5 +115,8 @@ class Agenda:
         return before - len(self.waiting)
 
 
-def _due(step: Step, index: int, position: int) -> float | None:
-    return step.every_s * index if step.every_s is not None and position == 0 else None
+def _due(loop: Item, index: int) -> tuple[Due, ...]:
+    """The first call of a round waits for its loop, and in the first round for the loops around it."""
+    outer = loop.due if index == 0 else ()
+    own = () if loop.step.every_s is None else ((loop.id, loop.step.every_s * index),)
+    return (*outer, *own)

@@ -36,6 +36,22 @@ def _line(number: int, row: Row) -> str:
     return f"{number:>2}  {visible(row.what, limit=64):<64.64}  {time:<16} {_dose(row):<44} {asks}"
 
 
+def _box(bounds: Preview | Envelope) -> str:
+    """Ranges of the stage; height and tilts only where they change."""
+    parts = []
+    for name, low, high in (
+        ("x", *bounds.x_um),
+        ("y", *bounds.y_um),
+        ("z", *bounds.z_um),
+        ("alpha", *bounds.alpha_deg),
+        ("beta", *bounds.beta_deg),
+    ):
+        unit, always = ("µm", name != "z") if len(name) == 1 else ("°", False)
+        if always or high - low > 0.5:
+            parts.append(f"{name} {low:+.1f} … {high:+.1f} {unit}")
+    return ", ".join(parts)
+
+
 def plan_lines(plan: Plan, shown: Preview) -> list[str]:
     """The plan as a table of steps with time and dose."""
     head = f"{'Plan r' + str(plan.revision):<68}  {'time':<16} {'dose e/Å² (each place)':<44} does"
@@ -48,9 +64,7 @@ def plan_lines(plan: Plan, shown: Preview) -> list[str]:
         lines.append(
             f"             ≤ {shown.elsewhere_e_per_a2:.3g} e/Å² on areas beside the targets (focus)"
         )
-    lines.append(
-        f"Stage        x {shown.x_um[0]:+.1f} … {shown.x_um[1]:+.1f} µm, y {shown.y_um[0]:+.1f} … {shown.y_um[1]:+.1f} µm"
-    )
+    lines.append(f"Stage        {_box(shown)}")
     for index, text in enumerate(plan.assumed):
         lines.append(f"{'Assumed' if index == 0 else '':<12} {visible(text, limit=300)}")
     for text in plan.not_understood:
@@ -70,11 +84,12 @@ def gate_card(
 ) -> str:
     """The full text of a gate: its digest is kept with the decision."""
     name = visible(specimen.name, limit=80) if specimen else "NO SPECIMEN CARD"
+    voltage, current = (state.optics.get(key, float("nan")) for key in ("voltage_kv", "probe_current_pa"))
     beam = "beam blanked" if state.blanked else "BEAM ON"
     lines = [
         f"GATE {gate}  {visible(plan.title, limit=100)}",
         f"Sample       {name}      Instrument  {visible(state.instrument, limit=60)}, "
-        f"{state.optics['voltage_kv']:g} kV, {state.optics['probe_current_pa']:.3g} pA, {beam}",
+        f"{voltage:g} kV, {current:.3g} pA, {beam}",
         *plan_lines(plan, shown),
         f"From         {visible(plan.planner, limit=60)}",
     ]
@@ -82,7 +97,7 @@ def gate_card(
         lines.append(f"Beam held    {visible(state.held, limit=200)}; approving allows the beam again")
     lines.append(
         f"Approving    ≤ {envelope.max_frames} frames, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
-        f"≤ {envelope.max_probe_current_pa:.3g} pA, ≤ {duration(envelope.max_seconds)} of instrument time, stage in "
-        f"x {envelope.x_um[0]:+.1f} … {envelope.x_um[1]:+.1f}, y {envelope.y_um[0]:+.1f} … {envelope.y_um[1]:+.1f} µm"
+        f"≤ {envelope.max_probe_current_pa:.3g} pA, ≤ {duration(envelope.max_seconds)} of instrument time, "
+        f"stage in {_box(envelope)}"
     )
     return "\n".join(lines)

@@ -1,16 +1,20 @@
 """Carry a request through the graph, whatever happens: the beam ends blanked and the last row is written."""
 
+import contextlib
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from eucentric import __version__
 from eucentric.agent.gate import Channel
-from eucentric.agent.graph import drive
+from eucentric.agent.graph import drive, drive_resumed
+from eucentric.agent.lock import locked
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Planner
+from eucentric.agent.recovery import Doubt, Recovery, recover, resolve, sweep
 from eucentric.agent.run import Run
-from eucentric.agent.session import Observer, Session, run_lock
-from eucentric.core.errors import Defect, EucentricError, StoreFull
+from eucentric.agent.session import Observer, Session
+from eucentric.core.errors import BadInput, Defect, EucentricError, StoreFull
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
 from eucentric.instruments.instrument import Instrument
@@ -51,28 +55,79 @@ def conduct(
         Called with the session before it starts (to hook up a stop key).
     """
     session = Session(run, request, planner, channel, observer)
-    prepare(session)
-    return carry(session, lambda one: drive(one, plan_only=plan_only))
+    with locked(run.store, run.id):
+        prepare(session)
+        return _carried(session, lambda one: drive(one, plan_only=plan_only))
 
 
-def carry(session: Session, drive_it: Drive) -> RunOutcome:
-    """Drive a session under the run's lock and finish it in order, also when it breaks."""
-    with run_lock(session.run):
-        outcome = ""
-        try:
-            outcome = drive_it(session)
-        except EucentricError as error:
-            session.error = error
-        except BaseException as error:
-            _blank(session, f"run {session.run.id} broke: {type(error).__name__}")
-            session.error = Defect(f"{type(error).__name__}: {error}")
-            if not isinstance(error, Exception):
-                session.finish(outcome, report=False)
-                raise
-        if isinstance(session.error, StoreFull):
-            _blank(session, "the store is full")
-            raise session.error
-        return session.finish(outcome, report=_worth_a_report(session))
+def take_up(
+    store: Store,
+    run_id: str,
+    instrument: Instrument,
+    channel: Channel,
+    observer: Observer,
+    *,
+    by: str,
+    settle: Callable[[Recovery, Doubt], str],
+    prepare: Callable[[Session], None] = lambda session: None,
+) -> RunOutcome:
+    """Take up a run that stopped, was parked or crashed.
+
+    Parameters
+    ----------
+    by
+        Who resumes it.
+    settle
+        Asked for each act in doubt: 'repeat' or 'give-up', or an error if nobody can say.
+
+    Raises
+    ------
+    Busy
+        Another process works on this run; it was not touched.
+    Parked
+        An act is in doubt and nobody is there to decide.
+    BadInput
+        There is nothing to take up.
+    """
+    with locked(store, run_id):
+        recovery = recover(store, run_id)
+        if not recovery.resumable:
+            raise BadInput(f"run {run_id} is {recovery.state}", "there is nothing left to take up")
+        sweep(store, recovery)
+        for doubt in recovery.doubts:
+            resolve(store, recovery, doubt, settle(recovery, doubt), by)
+        run = Run(store, run_id, instrument, recovery.specimen, observer.note)
+        run.log("resumed", f"taken up by {by}", {"ending_before": recovery.ending}, actor=by)
+        session = Session(run, recovery.request, None, channel, observer)
+        session.proposal = recovery.proposal
+        prepare(session)
+        return _carried(session, drive_resumed)
+
+
+def _carried(session: Session, drive_it: Drive) -> RunOutcome:
+    """Drive a session and finish it in order, also when it breaks. The run's lock is held."""
+    outcome = ""
+    try:
+        outcome = drive_it(session)
+    except EucentricError as error:
+        session.error = error
+    except BaseException as error:
+        _blank(session, f"run {session.run.id} broke: {type(error).__name__}")
+        session.error = Defect(f"{type(error).__name__}: {error}")
+        _keep_trace(session, error)
+        if not isinstance(error, Exception):
+            session.finish(outcome, report=False)
+            raise
+    if isinstance(session.error, StoreFull):
+        _blank(session, "the store is full")
+        raise session.error
+    return session.finish(outcome, report=_worth_a_report(session))
+
+
+def _keep_trace(session: Session, error: BaseException) -> None:
+    trace = "".join(traceback.format_exception(error))[-4000:]
+    with contextlib.suppress(EucentricError):
+        session.run.log("failed", f"defect: {error!r}"[:400], {"trace": trace})
 
 
 def _worth_a_report(session: Session) -> bool:

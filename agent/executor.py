@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.door import TAKEN_UP_AGAIN
 from eucentric.agent.permit import Permit
 from eucentric.agent.run import Run
 from eucentric.core.base import Model
@@ -14,16 +15,8 @@ from eucentric.core.calls import Finding, ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,
     BadInput,
-    BeamHeld,
-    Busy,
-    CommandTimeout,
-    ConnectionLost,
     EucentricError,
-    InDoubt,
-    LeaseLost,
     NoSpecimenCard,
-    Stopped,
-    StoreFull,
     from_dict,
 )
 from eucentric.core.request import SpecimenCard
@@ -31,7 +24,6 @@ from eucentric.core.text import visible
 from eucentric.tools.base import Context, Tool
 from eucentric.tools.catalogue import tool_named
 
-_TAKEN_UP_AGAIN = (Stopped, InDoubt, ConnectionLost, CommandTimeout, LeaseLost, Busy, BeamHeld, StoreFull)
 _FREE = ("read", "analyse", "safety")
 _NO_CARD = SpecimenCard(name="none", material="unknown", dose_budget_e_per_a2=1e-9)
 
@@ -49,8 +41,9 @@ def validated(tool: Tool[Any, Any], args: dict[str, Any]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "arguments"
+        got = visible(repr(first["input"]), limit=80)
         raise BadInput(
-            f"{tool.name}: {where}: {visible(str(first['msg']), limit=300)} (got {visible(repr(first['input']), limit=80)})",
+            f"{tool.name}: {visible(where, limit=80)}: {visible(str(first['msg']), limit=300)} (got {got})",
             "nothing was sent to the instrument",
             "see `eucentric plan --tools` for every argument with its unit and bounds",
         ) from error
@@ -76,37 +69,50 @@ class Executor:
         done = self._concluded(call)
         if done is not None:
             return done
-        tool = tool_named(call.tool)
-        args = validated(tool, call.args)
-        self._allowed(tool)
-        self.run.log(
-            "called",
-            f"{tool.name} {visible(call.reason, limit=160)}".strip(),
-            {"call": call.model_dump(mode="json"), "args_sha256": call.args_sha256, "risk": tool.risk},
-            action_id=call.id,
-            tool=tool.name,
-        )
+        tool, args = self._admitted(call)
+        if tool.risk == "safety":
+            return self._at_once(call, tool, args)
         microscope = GatedMicroscope(self.run, call, self.permit if tool.risk not in _FREE else None)
-        started = self.run.instrument.state().time_s
+        before = microscope.door.now()
+        self._begin(call, tool, {"state": before.model_dump(mode="json")})
         try:
-            value = tool.run(args, self._context(microscope))
+            value = tool.run(args, self._context(microscope, self._pictures()))
         except EucentricError as error:
-            self._conclude(
-                call, ToolResult(call_id=call.id, ok=False, summary=str(error), error=error.as_dict())
-            )
+            failed = ToolResult(call_id=call.id, ok=False, summary=str(error), error=error.as_dict())
+            self._conclude(call, failed)
             raise
-        result = ToolResult(
-            call_id=call.id,
-            ok=True,
-            value=value.model_dump(mode="json"),
-            summary=tool.summary(value),
-            frames=tuple(microscope.frames),
-            dose_e_per_a2=microscope.dose,
-            seconds=self.run.instrument.state().time_s - started,
-        )
         self._record_findings(call, value)
-        self._conclude(call, result)
-        return result
+        seconds = self.run.instrument.state().time_s - before.time_s
+        return self._conclude(call, _result(call, tool, value, microscope, seconds))
+
+    def _at_once(self, call: ToolCall, tool: Tool[Any, Any], args: Model) -> ToolResult:
+        """Stop and blank wait for no row and no read-back: a full disk must not keep the beam on."""
+        microscope = GatedMicroscope(self.run, call, None)
+        value = tool.run(args, self._context(microscope, self.run.store.folder))
+        self._begin(call, tool, {})
+        return self._conclude(call, _result(call, tool, value, microscope, 0.0))
+
+    def _begin(self, call: ToolCall, tool: Tool[Any, Any], more: dict[str, Any]) -> None:
+        body = {
+            "call": call.model_dump(mode="json"),
+            "args_sha256": call.args_sha256,
+            "risk": tool.risk,
+            **more,
+        }
+        summary = f"{tool.name} {visible(call.reason, limit=160)}".strip()
+        self.run.log("called", summary, body, action_id=call.id, tool=tool.name)
+
+    def _admitted(self, call: ToolCall) -> tuple[Tool[Any, Any], Model]:
+        """The tool and its checked arguments; a refusal is a row before it is an error."""
+        try:
+            tool = tool_named(call.tool)
+            args = validated(tool, call.args)
+            self._allowed(tool)
+        except EucentricError as error:
+            body = {"act": call.tool, "step": call.step, "sent": False, "error": error.as_dict()}
+            self.run.log("failed", f"{visible(call.tool, limit=60)} refused: {error.what}", body)
+            raise
+        return tool, args
 
     def _allowed(self, tool: Tool[Any, Any]) -> None:
         if tool.risk in _FREE:
@@ -124,9 +130,12 @@ class Executor:
                 "give one with --specimen CARD.toml (see examples/specimens/)",
             )
 
-    def _context(self, microscope: GatedMicroscope) -> Context:
+    def _pictures(self) -> Path:
         folder = self.run.folder / "pictures"
         folder.mkdir(exist_ok=True)
+        return folder
+
+    def _context(self, microscope: GatedMicroscope, folder: Path) -> Context:
         return Context(
             microscope=microscope,
             records=self.run,
@@ -152,13 +161,14 @@ class Executor:
         if result.ok:
             return result
         error = from_dict(result.error or {})
-        if isinstance(error, _TAKEN_UP_AGAIN):
+        if isinstance(error, TAKEN_UP_AGAIN):
             return None
         raise error
 
-    def _conclude(self, call: ToolCall, result: ToolResult) -> None:
+    def _conclude(self, call: ToolCall, result: ToolResult) -> ToolResult:
         body = {**result.model_dump(mode="json"), "args_sha256": call.args_sha256, "step": call.step}
         self.run.log("concluded", visible(result.summary, limit=600), body, action_id=call.id, tool=call.tool)
+        return result
 
     def _record_findings(self, call: ToolCall, value: Model) -> None:
         findings: tuple[Finding, ...] = getattr(value, "findings", ())
@@ -172,6 +182,20 @@ class Executor:
             )
         for reason in (*getattr(value, "excluded", ()), *getattr(value, "rejected", ())):
             self.run.log("excluded", visible(str(reason), limit=400), {"call": call.id}, tool=call.tool)
+
+
+def _result(
+    call: ToolCall, tool: Tool[Any, Any], value: Model, microscope: GatedMicroscope, seconds: float
+) -> ToolResult:
+    return ToolResult(
+        call_id=call.id,
+        ok=True,
+        value=value.model_dump(mode="json"),
+        summary=tool.summary(value),
+        frames=tuple(microscope.frames),
+        dose_e_per_a2=microscope.dose,
+        seconds=seconds,
+    )
 
 
 def finding_line(finding: Finding) -> str:

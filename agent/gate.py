@@ -29,6 +29,8 @@ class Asked:
     binding: str
     envelope: Envelope
     plan: dict[str, Any]
+    held: str | None = None
+    """Why the beam was held when it was asked, as the card says."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,9 @@ class ByPolicy:
 
     def show(self, asked: Asked) -> None:
         """Print the file's bounds in full, since nobody is asked."""
-        lines = self.policy.envelope.model_dump()
-        self.tell(
-            f"Approving by file {self.path} (by {visible(self.policy.author)}, sha256 {self.sha256[:12]}…):"
-        )
-        for key, value in lines.items():
+        author = visible(self.policy.author)
+        self.tell(f"Approving by file {visible(self.path)} (by {author}, sha256 {self.sha256[:12]}…):")
+        for key, value in self.policy.envelope.model_dump().items():
             self.tell(f"    {key} = {list(value) if isinstance(value, tuple) else value}")
 
     def poll(self, asked: Asked, seconds: float) -> Answer:
@@ -110,6 +110,7 @@ def open_gate(run: Run, asked: Asked) -> None:
         "binding": asked.binding,
         "envelope": asked.envelope.model_dump(mode="json"),
         "plan": asked.plan,
+        "held": asked.held,
     }
     run.log("asked", f"gate {asked.gate}: approve the plan?", body)
 
@@ -196,6 +197,12 @@ def question(store: Store, run_id: str, gate: str | None = None) -> Asked:
 def asked_of(row: Event) -> Asked:
     """The question that a row recorded."""
     body = row.body
-    return Asked(
-        body["gate"], body["card"], body["binding"], Envelope.model_validate(body["envelope"]), body["plan"]
-    )
+    envelope = Envelope.model_validate(body["envelope"])
+    return Asked(body["gate"], body["card"], body["binding"], envelope, body["plan"], body.get("held"))
+
+
+def held_when_asked(run: Run, gate: str) -> str | None:
+    """Why the beam was held when a gate was asked: only such a hold can be cleared by its approval."""
+    rows = run.store.ledger.events(run=run.id, kinds=("asked",), newest_first=True)
+    held = next((row.body.get("held") for row in rows if row.body["gate"] == gate), None)
+    return None if held is None else str(held)

@@ -1,4 +1,4 @@
-"""The loop as a langgraph graph: wiring only. It lives in memory; after a crash the ledger is read, not a checkpoint."""
+"""The loop as a langgraph graph: wiring only. After a crash the ledger is read, not a checkpoint."""
 
 import os
 from typing import Any, TypedDict

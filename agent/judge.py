@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from pydantic import Field
+
 from eucentric.core.base import Model
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
@@ -27,7 +29,7 @@ class Judgement(Model):
     verdict: Verdict
     why: str
     rule: str
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = Field(default_factory=dict)
 
 
 def _focus(value: dict[str, Any]) -> Judgement | None:

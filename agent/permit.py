@@ -1,11 +1,13 @@
 """Whether an approval covers an act: the executor asks here before anything is sent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from eucentric.core.calls import Approval, Binding, Envelope
 from eucentric.core.clock import utc_now
-from eucentric.core.errors import ApprovalRefused
+from eucentric.core.errors import ApprovalRefused, DoseRefused
 from eucentric.core.instrument import MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.units import STAGE
+from eucentric.instruments.capabilities import Capabilities
 
 _GRANTING = ("approved", "edited", "granted-for-class")
 
@@ -40,6 +42,24 @@ class Permit:
         if spent > self.envelope.max_seconds:
             self._refuse(f"{spent:.0f} s of instrument time", f"approved {self.envelope.max_seconds:.0f} s")
 
+    def check_limits(self, version: str) -> None:
+        """The instrument must still declare the limits that were approved."""
+        if version != self.limits_version:
+            self._refuse(
+                "this act", f"limits changed from {self.limits_version} to {version} since the approval"
+            )
+
+    def check_place(self, state: MicroscopeState, capabilities: Capabilities) -> None:
+        """The stage must stand in the approved box, to the tolerance of its axes: a hand may have moved it."""
+        for name, reading in state.stage.items():
+            axis = capabilities.axis(STAGE[name].si)
+            slack = axis.tolerance / STAGE[name].factor if axis else 0.0
+            low, high = getattr(self.envelope, name)
+            if not low - slack <= reading.reported <= high + slack:
+                self._refuse(
+                    f"the stage at {name} = {reading.reported:.3f}", f"approved {low:.3f} … {high:.3f}"
+                )
+
     def check_move(self, target: StageMove) -> None:
         """Every axis of the target must lie in the approved box."""
         for name, value in target.model_dump(exclude_none=True).items():
@@ -61,8 +81,10 @@ class Permit:
         if count > self.envelope.max_frames:
             self._refuse(f"frame {count}", f"approved {self.envelope.max_frames} frames")
         if dose_after > self.envelope.max_dose_e_per_a2 * (1 + 1e-9):
-            self._refuse(
-                f"{dose_after:.3g} e/Å² at this place", f"approved {self.envelope.max_dose_e_per_a2:.3g}"
+            raise DoseRefused(  # of this place only: others may still be imaged
+                f"Refused: {dose_after:.3g} e/Å² at this place is outside the approved envelope",
+                f"approved {self.envelope.max_dose_e_per_a2:.3g}. Nothing was sent to the instrument",
+                "image another place, or have an operator approve a wider envelope",
             )
         if current_pa > self.envelope.max_probe_current_pa * (1 + 1e-6):
             self._refuse(
@@ -95,12 +117,9 @@ def binding_of(plan: str, limits_version: str, state: MicroscopeState) -> Bindin
 
 
 def expiry(hours: float) -> str:
-    """UTC time that many hours from now."""
-    return (
-        datetime.fromtimestamp(datetime.now(UTC).timestamp() + hours * 3600, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    """UTC time that many hours from now, as rows write it."""
+    then = datetime.now(UTC) + timedelta(hours=hours)
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 __all__ = ["Envelope", "Permit", "binding_of", "expiry"]

@@ -1,12 +1,12 @@
 """Who decides, if nobody is at a terminal: a policy file that a person wrote, or nobody."""
 
+import hashlib
 from pathlib import Path
 
 from pydantic import Field
 
 from eucentric.core.base import Model
 from eucentric.core.calls import Envelope
-from eucentric.core.canonical import sha256_text
 from eucentric.core.errors import BadInput
 from eucentric.core.settings import load_model
 
@@ -31,7 +31,11 @@ def load_policy(path: Path, instrument: str) -> tuple[Policy, str]:
         Missing, malformed, not for this instrument, or for a real one: no file may stand in for a
         person where a real beam is concerned.
     """
+    before = _digest(path)
     policy = load_model(path, "policy file", Policy)
+    sha = _digest(path) or ""
+    if sha != before:
+        raise BadInput(f"policy {path} changed while it was read", "nothing was approved", "try again")
     if not instrument.startswith("twin:"):
         raise BadInput(
             f"policy {path} can't approve for {instrument}",
@@ -42,7 +46,14 @@ def load_policy(path: Path, instrument: str) -> tuple[Policy, str]:
         raise BadInput(
             f"policy {path} is for {', '.join(policy.instruments)}", f"the instrument is {instrument}"
         )
-    return policy, sha256_text(path.read_text(encoding="utf-8"))
+    return policy, sha
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # `load_model` says what is wrong with it
+        return None
 
 
 def outside(policy: Envelope, wanted: Envelope) -> list[str]:

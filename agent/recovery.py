@@ -1,5 +1,6 @@
 """What became of a run, from its rows alone: done, in doubt, left to do, and why it stopped."""
 
+from eucentric.agent.door import HARMLESS
 from eucentric.agent.gate import decision
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
@@ -7,6 +8,7 @@ from eucentric.core.event import Event
 from eucentric.core.plan import Proposal
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
+from eucentric.core.text import visible
 
 
 class Doubt(Model):
@@ -37,11 +39,28 @@ class Recovery(Model):
     frames: int
     last: str
     """Time and summary of the last row."""
+    running: bool = False
+    """Whether a process works on it right now."""
 
     @property
     def crashed(self) -> bool:
         """Whether the process that ran it died."""
-        return self.ending is None and self.open_gate is None
+        return self.ending is None and self.open_gate is None and not self.running
+
+    @property
+    def state(self) -> str:
+        """In a few words."""
+        if self.ending is not None:
+            return self.ending
+        if self.open_gate is not None:
+            return f"waits at gate {self.open_gate}"
+        return "running" if self.running else "its process died"
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a plan and something of it may be left to do."""
+        unfinished = self.ending in (None, "parked", "stopped", "failed")
+        return unfinished and self.proposal is not None and self.proposal.plan is not None
 
 
 def recover(store: Store, run_id: str) -> Recovery:
@@ -77,9 +96,10 @@ def recover(store: Store, run_id: str) -> Recovery:
         failed=tuple(
             f"{row.body['step']}: {row.summary}" for row in concluded.values() if not row.body.get("ok")
         ),
-        doubts=tuple(_doubts(rows)),
+        doubts=tuple(open_doubts(rows)),
         frames=sum(len(row.body.get("frames", ())) for row in rows if row.kind == "returned"),
         last=f"{rows[-1].ts} {rows[-1].kind}: {rows[-1].summary}",
+        running=store.is_locked(run_id),
     )
 
 
@@ -88,7 +108,8 @@ def _open_gate(store: Store, run_id: str, rows: list[Event]) -> str | None:
     return asked[-1] if asked and decision(store, run_id, asked[-1]) is None else None
 
 
-def _doubts(rows: list[Event]) -> list[Doubt]:
+def open_doubts(rows: list[Event]) -> list[Doubt]:
+    """Acts of a run that were begun, have no known end, and were not settled by a person."""
     ends: dict[str | None, set[str]] = {}
     for row in rows:
         ends.setdefault(row.action_id, set()).add(row.kind)
@@ -102,24 +123,24 @@ def _doubts(rows: list[Event]) -> list[Doubt]:
             event=row.seq,
         )
         for row in rows
-        if row.kind == "intended" and not ends[row.action_id] & {"returned", "failed", "resolved"}
+        if row.kind == "intended"
+        and row.body["act"] not in HARMLESS
+        and not ends[row.action_id] & {"returned", "failed", "resolved"}
     ]
 
 
 def sweep(store: Store, recovery: Recovery) -> None:
-    """Write 'in_doubt' for acts whose process died before it could."""
+    """Write 'in_doubt' for acts whose process died before it could. The run's lock must be held."""
     for doubt in recovery.doubts:
         rows = store.ledger.events(run=recovery.run, action_id=doubt.action_id)
-        if not any(row.kind == "in_doubt" for row in rows):
-            body = {
-                key: rows[0].body[key]
-                for key in ("act", "charge", "instrument", "loading")
-                if key in rows[0].body
-            }
-            store.ledger.append(
-                recovery.run, "in_doubt", "eucentric", f"{doubt.what}: begun, never finished", body,
-                action_id=doubt.action_id, tool=doubt.tool,
-            )  # fmt: skip
+        if any(row.kind == "in_doubt" for row in rows):
+            continue
+        kept = ("act", "args_sha256", "charge", "instrument", "loading")
+        body = {key: rows[0].body[key] for key in kept if key in rows[0].body}
+        store.ledger.append(
+            recovery.run, "in_doubt", "eucentric", f"{doubt.what}: begun, never finished", {**body, "sent": True},
+            action_id=doubt.action_id, tool=doubt.tool,
+        )  # fmt: skip
 
 
 def resolve(store: Store, recovery: Recovery, doubt: Doubt, choice: str, by: str) -> None:
@@ -132,20 +153,18 @@ def resolve(store: Store, recovery: Recovery, doubt: Doubt, choice: str, by: str
 
 def explain(recovery: Recovery, beam: str) -> list[str]:
     """The run's story for a person who was not there."""
-    how = recovery.ending or (
-        f"waits at gate {recovery.open_gate}" if recovery.open_gate else "its process died"
-    )
     lines = [
-        f"Run {recovery.run}: {recovery.request.text}",
-        f"  asked by    {recovery.request.who} on {recovery.request.instrument}",
-        f"  state       {how}; last row {recovery.last}",
-        f"  beam        {beam}",
+        f"Run {recovery.run}: {visible(recovery.request.text, limit=400)}",
+        f"  asked by    {visible(recovery.request.who)} on {visible(recovery.request.instrument)}",
+        f"  state       {recovery.state}; last row {visible(recovery.last, limit=400)}",
+        f"  beam        {visible(beam)}",
         f"  recorded    {recovery.frames} frames; {len(recovery.done)} steps done, {len(recovery.failed)} not",
     ]
-    lines += [f"    done      {text[:160]}" for text in recovery.done]
-    lines += [f"    not done  {text[:160]}" for text in recovery.failed]
+    lines += [f"    done      {visible(text, limit=160)}" for text in recovery.done]
+    lines += [f"    not done  {visible(text, limit=160)}" for text in recovery.failed]
     for doubt in recovery.doubts:
+        what = visible(doubt.what, limit=200)
         lines.append(
-            f"  IN DOUBT    {doubt.what} (begun {doubt.began}, event {doubt.event}): may or may not have happened"
+            f"  IN DOUBT    {what} (begun {doubt.began}, event {doubt.event}): may or may not have happened"
         )
     return lines

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.agent.dosebook import Charge, DoseBook
+from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook, stage_error_um
+from eucentric.agent.lastseen import WITH_STATE, LastSeen
 from eucentric.core.calls import Finding
-from eucentric.core.errors import BadInput
+from eucentric.core.errors import BadInput, EucentricError, Parked
 from eucentric.core.event import Event
-from eucentric.core.instrument import Frame
+from eucentric.core.instrument import Frame, MicroscopeState
 from eucentric.core.request import SpecimenCard
 from eucentric.core.store import Store
+from eucentric.core.text import visible
+from eucentric.core.units import STAGE, from_si
+from eucentric.instruments.driver import DriverState
 from eucentric.instruments.instrument import Instrument
 from eucentric.instruments.port import Image
 
@@ -29,21 +33,18 @@ class Run:
         specimen: SpecimenCard | None,
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.store, self.id, self.instrument, self.specimen, self.note = (
-            store,
-            run_id,
-            instrument,
-            specimen,
-            note,
-        )
+        self.store, self.id = store, run_id
+        self.instrument, self.specimen, self.note = instrument, specimen, note
         self.capabilities = instrument.capabilities()
-        axis = self.capabilities.axis("x")
-        self.book = DoseBook((axis.dead_band * 1e6 + 0.3) if axis else 1.0)
-        self.stay = "start"
+        self.book = DoseBook(stage_error_um(self.capabilities))
         self.stopping = threading.Event()
+        self.broken: EucentricError | None = None
+        """Set once an act is in doubt: nothing may be sent on top of it."""
         self._pixels: dict[str, Image] = {}
         state = instrument.state()
         self._load_doses(self.capabilities.identity, state.loading)
+        self.stay = self._present_stay(state)
+        self._left = LastSeen.of(store.ledger.events(run=run_id, kinds=WITH_STATE))
 
     @property
     def folder(self) -> Path:
@@ -61,16 +62,48 @@ class Run:
         tool: str | None = None,
     ) -> Event:
         """Append a row of this run."""
-        return self.store.ledger.append(self.id, kind, actor, summary, body, action_id=action_id, tool=tool)
+        text = visible(summary, limit=600)
+        return self.store.ledger.append(self.id, kind, actor, text, body, action_id=action_id, tool=tool)
 
     def _load_doses(self, instrument: str, loading: str) -> None:
         rows = self.store.ledger.events(kinds=("intended", "returned", "failed", "in_doubt"))
         self.book.load(rows, instrument, loading)
-        moves = [
-            row for row in rows if row.kind in ("returned", "failed") and row.body.get("act") == "move_stage"
-        ]
-        if moves:
-            self.stay = f"{moves[-1].run_id}:{moves[-1].action_id}"
+
+    def _present_stay(self, state: DriverState) -> str:
+        """The stay that the last move began, if the stage surely still stands there; else a new one.
+
+        A wrong 'still there' would let two fields pass for apart that overlap.
+        """
+        rows = self.store.ledger.events(kinds=("intended", "returned"), newest_first=True)
+        moves = (row for row in rows if row.body.get("act") == "move_stage")
+        last = next((row for row in moves if row.body.get("instrument") == self.capabilities.identity), None)
+        if last is not None and "state" in last.body:
+            then = MicroscopeState.model_validate(last.body["state"])
+            here = from_si(STAGE, state.reported)
+            if all(
+                abs(then.stage[key].reported - here[key]) < SAME_STAY_UM for key in here if key in then.stage
+            ):
+                return f"{last.run_id}:{last.action_id}"
+        return f"{self.id}:from-event-{self.store.ledger.head()[0]}"
+
+    def check_left_there(self, act: str, args: dict[str, Any], now: MicroscopeState) -> None:
+        """Before the first new act of a run taken up again: the instrument must be where the run left it.
+
+        Raises
+        ------
+        Parked
+            Somebody, or another run, moved it; the next frame would be of another place.
+        """
+        if self._left is None:
+            return
+        found = self._left.differences(act, args, now, self.capabilities)
+        if found:
+            raise Parked(
+                f"the instrument is not where run {self.id} left it: {'; '.join(found)}",
+                "nothing was sent: the next frame would be of another place or at other settings",
+                "bring it back there and resume, or start a new run",
+            )
+        self._left = None
 
     # --- frames ---------------------------------------------------------------------------------------
 
@@ -115,22 +148,29 @@ class Run:
 
     def dose_at(self, frame: Frame | None) -> float:
         """Upper bound of the dose so far in a frame's field, or at the present place [e/Å²]."""
-        if frame is None or frame.x_um is None or frame.y_um is None:
-            state = self.instrument.state()
-            x = (state.reported["x"] + state.optics["beam_shift_x"]) * 1e6
-            y = (state.reported["y"] + state.optics["beam_shift_y"]) * 1e6
-            field = Charge(x_um=x, y_um=y, width_um=1e-3, height_um=1e-3, dose_e_per_a2=0, stay=self.stay)
-        else:
-            pixel_um = (frame.pixel_pm or 1.0) * 1e-6
-            field = Charge(
-                x_um=frame.x_um,
-                y_um=frame.y_um,
-                width_um=pixel_um * frame.shape[1],
-                height_um=pixel_um * frame.shape[0],
-                dose_e_per_a2=0,
-                stay=self.stay,
-            )
-        return self.book.before(field)
+        return self.book.before(self._present_place() if frame is None else self._field(frame))
+
+    def _present_place(self) -> Charge:
+        state = self.instrument.state()
+        x, y = (
+            (state.reported.get(axis, 0.0) + state.optics.get(f"beam_shift_{axis}", 0.0)) * 1e6
+            for axis in ("x", "y")
+        )
+        return Charge(x_um=x, y_um=y, width_um=1e-3, height_um=1e-3, dose_e_per_a2=0, stay=self.stay)
+
+    def _field(self, frame: Frame) -> Charge:
+        if frame.x_um is None or frame.y_um is None:
+            return self._present_place()
+        pixel_um = (frame.pixel_pm or 1.0) * 1e-6
+        height, width = frame.shape[0] * pixel_um, frame.shape[1] * pixel_um
+        return Charge(
+            x_um=frame.x_um,
+            y_um=frame.y_um,
+            width_um=width,
+            height_um=height,
+            dose_e_per_a2=0,
+            stay=self.stay,
+        )
 
     def new_pixels(self, pixels: Image) -> tuple[str, Image]:
         """Store pixels (synced) and return (sha256, array)."""

@@ -1,54 +1,37 @@
 """One request from sentence to report: the steps that the graph wires together."""
 
 import contextlib
-import fcntl
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
-from eucentric.agent.acts import GatedMicroscope, named_state
+from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.agenda import Agenda, Item
 from eucentric.agent.card import gate_card
+from eucentric.agent.edit import edited
+from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
-from eucentric.agent.gate import Asked, Channel, decision, open_gate, wait_for_answer
+from eucentric.agent.gate import Asked, Channel, decision, held_when_asked, open_gate, wait_for_answer
 from eucentric.agent.judge import Judgement, judge, judge_error
+from eucentric.agent.observer import Observer as Observer
 from eucentric.agent.outcome import EXIT, Ending, RunOutcome
 from eucentric.agent.permit import Permit, binding_of
 from eucentric.agent.planner import Defaults, Planner, Situation
 from eucentric.agent.preview import Preview, envelope_for, preview
+from eucentric.agent.readback import named_state
 from eucentric.agent.report import write_report
 from eucentric.agent.run import Run
 from eucentric.core.anchors import frame_anchors, state_anchors
-from eucentric.core.calls import Approval, ToolCall, ToolResult
+from eucentric.core.calls import Approval, ToolCall
 from eucentric.core.chain import verify
-from eucentric.core.errors import BadInput, Busy, Defect, EucentricError, InDoubt, Parked, Stopped
+from eucentric.core.errors import ApprovalRefused, BadInput, Defect, EucentricError, Stopped
 from eucentric.core.instrument import MicroscopeState
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.tools.base import Setting
 from eucentric.tools.catalogue import CATALOGUE
 
-
-class Observer:
-    """What a person is told while a run goes on; the default says nothing."""
-
-    def note(self, text: str) -> None:
-        """One line of progress."""
-
-    def proposed(self, proposal: Proposal) -> None:
-        """What was understood."""
-
-    def previewed(self, plan: Plan, shown: Preview) -> None:
-        """The priced plan."""
-
-    def decided(self, approval: Approval) -> None:
-        """The outcome at the gate."""
-
-    def result(self, call: ToolCall, result: ToolResult) -> None:
-        """A call ended well."""
-
-    def skipped(self, item: Item, judgement: Judgement) -> None:
-        """A place was given up."""
+_VOID_WHEN_RESUMED = ("aborted", "edited")
+"""Decisions that a resumed run does not take for an answer to its plan."""
 
 
 class Session:
@@ -57,24 +40,19 @@ class Session:
     def __init__(
         self, run: Run, request: Request, planner: Planner | None, channel: Channel, observer: Observer
     ) -> None:
-        self.run, self.request, self.planner, self.channel, self.observer = (
-            run,
-            request,
-            planner,
-            channel,
-            observer,
-        )
+        self.run, self.request, self.planner = run, request, planner
+        self.channel, self.observer = channel, observer
         self.executor = Executor(run, lambda: write_report(run.store, run.id))
         self.proposal: Proposal | None = None
         self.shown: Preview | None = None
         self.agenda: Agenda | None = None
         self.answers: list[dict[str, Any]] = []
         self.skipped: list[str] = []
-        self.rounds_done = 0
         self.error: EucentricError | None = None
         self.gate: str | None = None
         self.say = ""
-        self._loop_start_s: dict[tuple[int, ...], float] = {}
+        self._leased = False
+        self._loop_start_s: dict[str, float] = {}
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -120,7 +98,7 @@ class Session:
         if self.planner is None:
             raise Defect("no planner")
         self.proposal = self.planner.propose(self.request, self.situation())
-        body = {"proposal": self.proposal.model_dump(mode="json")}
+        body: dict[str, Any] = {"proposal": self.proposal.model_dump(mode="json")}
         if self.proposal.plan:
             body["plan_sha256"] = self.proposal.plan.sha256
         title = self.proposal.plan.title if self.proposal.plan else self.proposal.say
@@ -131,18 +109,21 @@ class Session:
 
     def rehearse(self) -> str:
         """Plan to preview: 'ok', or 'refused' if it can't run as it is."""
-        setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
-        self.shown = preview(self.plan, setting, self.budget(), self.run.dose_at(None))
-        problems = list(self.shown.problems)
-        if self.shown.frames and self.run.specimen is None:
-            problems.append("no specimen card, no beam: give one with --specimen CARD.toml")
-        self.shown = self.shown.model_copy(update={"problems": tuple(problems)})
+        self.shown = self._previewed(self.plan)
         body = {"preview": self.shown.model_dump(mode="json"), "plan_sha256": self.plan.sha256}
         self.run.log("previewed", f"{self.shown.seconds:.0f} s, {self.shown.frames} frames", body)
         self.observer.previewed(self.plan, self.shown)
-        if problems:
-            self.say = "Refused: " + "; ".join(problems) + ". Nothing was sent to the instrument."
-        return "refused" if problems else "ok"
+        if self.shown.problems:
+            self.say = f"Refused: {'; '.join(self.shown.problems)}. Nothing was sent to the instrument."
+        return "refused" if self.shown.problems else "ok"
+
+    def _previewed(self, plan: Plan) -> Preview:
+        setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
+        shown = preview(plan, setting, self.budget(), self.run.dose_at(None))
+        if not shown.frames or self.run.specimen is not None:
+            return shown
+        no_card = "no specimen card, no beam: give one with --specimen CARD.toml"
+        return shown.model_copy(update={"problems": (*shown.problems, no_card)})
 
     def ask(self) -> str:
         """Ask a person; returns the outcome at the gate."""
@@ -165,7 +146,7 @@ class Session:
         used = [row for row in rows if row.kind == "intended"]
         if asked and not (used and used[-1].seq > asked[-1].seq):
             approval = decision(self.run.store, self.run.id, asked[-1].body["gate"])
-            if approval is not None:
+            if approval is not None and approval.outcome not in _VOID_WHEN_RESUMED:
                 self.gate = approval.gate
                 self.observer.decided(approval)
                 return self._answered(approval)
@@ -180,13 +161,13 @@ class Session:
         envelope = envelope_for(self.plan, self.shown)
         card = gate_card(self.plan, self.shown, envelope, self.run.specimen, state, self.gate)
         binding = binding_of(self.plan.sha256, self.run.capabilities.limits_version, state).sha256
-        asked = Asked(self.gate, card, binding, envelope, self.plan.model_dump(mode="json"))
+        asked = Asked(self.gate, card, binding, envelope, self.plan.model_dump(mode="json"), state.held)
         open_gate(self.run, asked)
         return asked
 
     def _answered(self, approval: Approval) -> str:
         if approval.outcome != "approved":
-            self.say = _GATE_SAYS.get(approval.outcome, approval.outcome).format(
+            self.say = GATE_SAYS.get(approval.outcome, approval.outcome).format(
                 run=self.run.id, gate=approval.gate, by=approval.by, reason=approval.reason
             )
             return approval.outcome
@@ -194,20 +175,46 @@ class Session:
         return "approved"
 
     def take(self, approval: Approval) -> None:
-        """Put an approval in force: take the writer lease, and allow the beam again if it was held."""
+        """Put an approval in force: take the writer lease, and allow the beam again if it was held.
+
+        Raises
+        ------
+        ApprovalRefused
+            It is not for what is there now, or the beam was stopped after the card was shown: whoever
+            approved could not know that.
+        """
         state = self.state()
-        permit = Permit(approval, self.plan.sha256, self.run.capabilities.limits_version, state.time_s)
+        version = self.run.instrument.capabilities().limits_version
+        permit = Permit(approval, self.plan.sha256, version, state.time_s)
         permit.check_state(state)
+        self._check_hold(approval, state.held)
         self.run.instrument.lease(f"run {self.run.id}")
+        self._leased = True
         if self.run.instrument.held():
+            self._check_hold(approval, self.run.instrument.held())
             self.run.instrument.clear_hold(approval.by)
         self.executor.permit = permit
 
+    def _check_hold(self, approval: Approval, held: str | None) -> None:
+        if held and held != held_when_asked(self.run, approval.gate):
+            raise ApprovalRefused(
+                f"the beam was stopped after gate {approval.gate} was asked",
+                f"held: {held}; the approval does not cover that",
+                "run it again: the next card says that the beam is held",
+            )
+
     def _edit(self, text: str) -> None:
-        """Apply 'step.argument=value' to the plan, rehearse again and show what changed."""
-        plan = edited(self.plan, text)
+        """Apply 'step.argument=value' and rehearse again; a change that can't run is not taken over."""
         if self.proposal is None:
             raise Defect("no proposal to edit")
+        try:
+            plan = edited(self.plan, text)
+            problems = self._previewed(plan).problems
+        except BadInput as error:
+            problems = (str(error),)
+        if problems:
+            self.observer.told(f"Not changed: {'; '.join(problems)}")
+            return
         self.proposal = self.proposal.model_copy(update={"plan": plan})
         body = {"proposal": self.proposal.model_dump(mode="json"), "plan_sha256": plan.sha256, "edit": text}
         self.run.log("planned", f"edited: {text}"[:400], body, actor="person")
@@ -218,12 +225,20 @@ class Session:
         if self.agenda is None:
             self.agenda = Agenda(self.run.id, self.plan)
         try:
+            self._go_on()
             following = self.agenda.next()
         except EucentricError as error:
             return self._halt(error)
-        if following is None:
-            return "over"
-        item, call = following
+        self._tell_left_out(self.agenda)
+        return "over" if following is None else self._make(self.agenda, *following)
+
+    def _go_on(self) -> None:
+        """A stopped run reads and analyses no more, either; stopping itself always goes on."""
+        safety = self.proposal is not None and self.proposal.outcome == "safety"
+        if self.run.stopping.is_set() and not safety:
+            raise Stopped("the run was stopped", "the steps that were left were not begun")
+
+    def _make(self, agenda: Agenda, item: Item, call: ToolCall) -> str:
         try:
             self._wait(item, call)
             result = self.executor.call(call)
@@ -231,40 +246,57 @@ class Session:
             return self._judged(item, judge_error(error, bool(item.path)), error)
         except Exception as error:  # a bug of ours: stop safely and keep the trace
             self.run.log("failed", f"defect: {error!r}"[:400], {"trace": traceback.format_exc()[-4000:]})
-            return self._halt(
-                Defect(f"{call.tool} broke: {error!r}", remedy="report it with the run's folder")
-            )
-        self.agenda.done(item, result.value)
+            broke = Defect(f"{call.tool} broke: {error!r}", remedy="report it with the run's folder")
+            return self._halt(broke)
+        agenda.done(item, result.value)
         self.observer.result(call, result)
-        self.answers.append(
-            {"step": item.id, "tool": call.tool, "summary": result.summary, "value": result.value}
-        )
+        answer = {"step": item.id, "tool": call.tool, "summary": result.summary, "value": result.value}
+        self.answers.append(answer)
         return self._judged(item, judge(call, result), None)
 
+    def _tell_left_out(self, agenda: Agenda) -> None:
+        while agenda.left_out:
+            step, length, rounds = agenda.left_out.pop(0)
+            text = f"{step}: {length - rounds} of {length} left out, the plan is for at most {rounds}"
+            self.run.log("excluded", text, {"step": step, "length": length, "at_most": rounds})
+            self.skipped.append(text)
+
     def _wait(self, item: Item, call: ToolCall) -> None:
-        if item.wait_until_s is None:
+        """For timed repeats: until the round is due. A call begun before a crash has waited already."""
+        if not item.due:
             return
         now = self.run.instrument.state().time_s
-        start = self._loop_start_s.setdefault(item.path[:-1], now)
-        rest = start + item.wait_until_s - now
-        if rest > 0:
+        begun = self._begun_s(call)
+        for loop, _ in item.due:
+            start = now if begun is None else min(begun, now)
+            self._loop_start_s.setdefault(loop, start)
+        rest = max(self._loop_start_s[loop] + after for loop, after in item.due) - now
+        if rest > 0 and begun is None:
             stub = call.model_copy(update={"id": f"{call.id}~wait"})
             GatedMicroscope(self.run, stub, self.executor.permit).wait(rest)
+
+    def _begun_s(self, call: ToolCall) -> float | None:
+        """Instrument time at which a call first began, if it did."""
+        rows = self.run.store.ledger.events(run=self.run.id, kinds=("called",), action_id=call.id, limit=1)
+        state = rows[0].body.get("state") if rows else None
+        return float(state["time_s"]) if state else None
 
     def _judged(self, item: Item, judgement: Judgement, error: EucentricError | None) -> str:
         if judgement.verdict == "go on":
             return "more"
         body = {"step": item.id, **judgement.model_dump(mode="json")}
         self.run.log("judged", f"{judgement.verdict}: {judgement.why}"[:400], body)
-        if judgement.verdict == "stop":
-            return self._halt(error or EucentricError(judgement.why))
+        if judgement.verdict == "stop" or not item.path:  # outside a loop there is no next place to go to
+            return self._halt(error or EucentricError(judgement.why, judgement.rule))
+        self._skip(item, judgement)
+        return "more"
+
+    def _skip(self, item: Item, judgement: Judgement) -> None:
         dropped = self.agenda.drop_round(item) if self.agenda else 0
-        self.run.log(
-            "excluded", f"{item.id}: {judgement.why}"[:400], {"step": item.id, "calls_dropped": dropped}
-        )
+        body = {"step": item.id, "calls_dropped": dropped}
+        self.run.log("excluded", f"{item.id}: {judgement.why}"[:400], body)
         self.skipped.append(f"{item.id}: {judgement.why}")
         self.observer.skipped(item, judgement)
-        return "more"
 
     def _halt(self, error: EucentricError) -> str:
         self.error = error
@@ -272,157 +304,78 @@ class Session:
 
     # --- the end --------------------------------------------------------------------------------------
 
-    def ending(self, outcome: str) -> Ending:
-        """How the run ended: what is claimed is checked against the ledger first."""
-        if isinstance(self.error, Stopped):
-            return "stopped"
-        if isinstance(self.error, InDoubt | Parked):
-            return "parked"
-        if self.error is not None:
-            return "refused" if type(self.error).exit_code == 3 else "failed"
-        if outcome in _GATE_ENDINGS:
-            return _GATE_ENDINGS[outcome]
-        kept = self.run.store.ledger.events(run=self.run.id, kinds=("concluded",))
-        proven = {row.action_id for row in kept if row.body.get("ok")}
-        claimed = {f"{self.run.id}/{answer['step']}" for answer in self.answers}
-        if claimed - proven:
-            self.error = Defect(f"{len(claimed - proven)} steps were claimed and are not in the ledger")
-            return "failed"
-        if self.proposal and self.proposal.outcome == "answer":
-            return "answered"
-        return "partial" if self.skipped else "done"
-
     def finish(self, outcome: str, *, report: bool) -> RunOutcome:
         """Blank, give the lease back, write the last row and the report, anchor, verify."""
-        ending = self.ending(outcome)
-        with contextlib.suppress(EucentricError):
-            if self.executor.permit is not None:
-                self.run.instrument.release()
+        beam = self._let_go()
+        ending = self._ending(outcome)
+        what = self.error.what if self.error else self.say or self.request.text
         body = {
             "outcome": ending,
             "error": self.error.as_dict() if self.error else None,
             "skipped": self.skipped,
+            "beam": beam,
         }
-        self.run.log(
-            "finished",
-            f"{ending}: {self.error.what if self.error else self.say or self.request.text}"[:400],
-            body,
-        )
-        path = str(write_report(self.run.store, self.run.id)[1]) if report else None
-        if path:
-            self.run.log("reported", f"report {path}", {"path": path})
+        if ending == "stopped":
+            self.run.log("stopped", what[:400], {"beam": beam})
+        self.run.log("finished", f"{ending}: {what}"[:400], body)
+        path = self._report() if report else None
         seq, head = self.run.store.anchor()
+        return self._outcome(ending, path, seq, head)
+
+    def _let_go(self) -> str:
+        """Blank and give the lease back; what the blanker says then."""
+        if not self._leased:
+            return "not ours"
+        with contextlib.suppress(EucentricError):
+            self.run.instrument.release()
+            self._leased = False
+        with contextlib.suppress(EucentricError):
+            if self.run.instrument.state().blanked or self.run.instrument.stop(f"end of run {self.run.id}"):
+                return "blanked"
+        return "NOT VERIFIED"
+
+    def _ending(self, outcome: str) -> Ending:
+        steps = [str(answer["step"]) for answer in self.answers]
+        answer = self.proposal is not None and self.proposal.outcome == "answer"
+        ending, self.error = ending_of(
+            self.run, outcome, self.error, steps, answer=answer, skipped=bool(self.skipped)
+        )
+        return ending
+
+    def _report(self) -> str | None:
+        """A report that can't be made does not undo the run: everything in it is in the ledger."""
+        try:
+            path = str(write_report(self.run.store, self.run.id)[1])
+        except Exception as error:
+            self.run.log("failed", f"no report: {error}"[:400], {"trace": traceback.format_exc()[-4000:]})
+            self.observer.told(f"The report could not be made: {error}")
+            return None
+        self.run.log("reported", f"report {path}", {"path": path})
+        return path
+
+    def _outcome(self, ending: Ending, report: str | None, seq: int, head: str) -> RunOutcome:
         ledger = self.run.store.ledger.path
         checked = verify(ledger, [*state_anchors(ledger), *frame_anchors(self.run.store.folder)])
+        proposal = self.proposal
         return RunOutcome(
             run=self.run.id,
             outcome=ending,
-            exit_code=self._exit_code(ending),
+            exit_code=EXIT[ending],
             say=self.say,
-            options=self.proposal.options if self.proposal else (),
-            plan=self.proposal.plan.model_dump(mode="json") if self.proposal and self.proposal.plan else None,
+            options=proposal.options if proposal else (),
+            plan=proposal.plan.model_dump(mode="json") if proposal and proposal.plan else None,
             preview=self.shown.model_dump(mode="json") if self.shown else None,
             answers=tuple(self.answers),
             findings=self.run.findings(),
             skipped=tuple(self.skipped),
             gate=self.gate if ending == "parked" else None,
             error=self.error.as_dict() if self.error else None,
-            report=path,
+            report=report,
             events=seq,
             head=head,
             verified=checked.ok,
         )
 
-    def _exit_code(self, ending: Ending) -> int:
-        """The error's own code, but 2 is for the command line only."""
-        code = type(self.error).exit_code if self.error else EXIT[ending]
-        return 1 if code == 2 else code
-
-
-_GATE_ENDINGS: dict[str, Ending] = {
-    "no_channel": "parked",
-    "timed_out": "parked",
-    "deferred": "parked",
-    "escalated": "parked",
-    "rejected": "refused",
-    "aborted": "stopped",
-    "refused": "refused",
-    "refuse": "refused",
-    "clarify": "clarify",
-    "planned": "planned",
-}
-_PARKED = (
-    "Parked at gate {gate}: {reason}. Nothing was sent. An operator decides with "
-    "`eucentric approve {run} {gate} --as NAME` (or deny), then `eucentric resume {run}`."
-)
-_GATE_SAYS = {
-    "no_channel": _PARKED,
-    "timed_out": _PARKED,
-    "deferred": _PARKED,
-    "escalated": _PARKED,
-    "rejected": "Rejected by {by}: {reason}. Nothing was sent to the instrument.",
-    "aborted": "Stopped while waiting for an approval. Nothing was sent to the instrument.",
-}
-
 
 def _no_card() -> SpecimenCard:
     return SpecimenCard(name="none", material="unknown")
-
-
-def edited(plan: Plan, text: str) -> Plan:
-    """A plan with one literal argument changed: 'step.argument=value'.
-
-    Raises
-    ------
-    BadInput
-        The text is not of that form, or the step or argument does not exist.
-    """
-    place, _, value = text.partition("=")
-    step_id, _, name = place.strip().partition(".")
-    found = False
-
-    def change(step: Any) -> Any:
-        nonlocal found
-        if step.id == step_id and name in step.args:
-            found = True
-            return step.model_copy(
-                update={"args": {**step.args, name: _literal(value.strip(), step.args[name])}}
-            )
-        return step.model_copy(update={"do": tuple(change(inner) for inner in step.do)})
-
-    steps = tuple(change(step) for step in plan.steps)
-    if not found:
-        raise BadInput(
-            f"can't edit {text!r}", "write step.argument=value with a step and argument of the plan"
-        )
-    return plan.model_copy(update={"steps": steps, "revision": plan.revision + 1})
-
-
-def _literal(text: str, old: Any) -> Any:
-    """The new value, of the old one's kind; a quantity may carry a unit and is parsed when it is validated."""
-    if isinstance(old, bool):
-        return text.lower() in ("true", "yes", "1")
-    for kind in (int, float):
-        if isinstance(old, int | float):
-            with contextlib.suppress(ValueError):
-                return kind(text)
-    return text
-
-
-@contextlib.contextmanager
-def run_lock(run: Run) -> Iterator[None]:
-    """One process per run; the kernel frees the lock when the process dies.
-
-    Raises
-    ------
-    Busy
-        Another process works on this run.
-    """
-    with open(run.folder / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(
-                f"run {run.id} is in the hands of another process", remedy="wait, or stop it"
-            ) from error
-        yield

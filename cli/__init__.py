@@ -81,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _usage(error, as_json)
     except click.Abort:
         _fail({"type": "Stopped", "code": "E-STOP-01", "what": "interrupted", "exit_code": 5}, as_json)
+    except BrokenPipeError:  # `… | head` closed the pipe: not an error of anybody
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
     except Exception as error:
         _known(error, as_json)
 

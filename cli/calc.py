@@ -59,10 +59,13 @@ def _not_negative(ctx: click.Context, param: click.Parameter, value: float) -> f
 
 def quantity(flag: str, unit: str, default: float | None, text: str) -> Callable[[F], F]:
     """An option that takes a quantity."""
+    # A default of None would count as a value given (click 8.3 and later): leave it out.
+    known: dict[str, Any] = (
+        {"required": True} if default is None else {"default": default, "show_default": True}
+    )
     return click.option(
-        flag, type=Quantity(unit), default=default, required=default is None, show_default=default is not None,
-        callback=_positive, help=f"{text} [{unit}].", metavar=unit,
-    )  # fmt: skip
+        flag, type=Quantity(unit), callback=_positive, help=f"{text} [{unit}].", metavar=unit, **known
+    )
 
 
 def _show(rows: list[tuple[str, str, float, str]], as_json: bool, note: str = "") -> None:

@@ -1,7 +1,9 @@
 """How a run looks on a terminal: short lines, units always, questions at the gate."""
 
+import contextlib
 import select
 import sys
+import termios
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +39,11 @@ class Console(Observer):
             return
         click.echo(f"\r\033[K         … {visible(text, limit=100)}", nl=False, err=True)
 
+    def told(self, text: str) -> None:
+        """A line that must be read."""
+        self._clear()
+        self.say(visible(text, limit=600))
+
     def _clear(self) -> None:
         if not self.quiet and sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
@@ -45,10 +52,11 @@ class Console(Observer):
         """What was understood, or the words instead of a plan."""
         if proposal.plan:
             self.say(
-                f"Understood   {visible(proposal.plan.title, limit=160)}      planner: {proposal.plan.planner}"
+                f"Understood   {visible(proposal.plan.title, limit=160)}      "
+                f"planner: {visible(proposal.plan.planner, limit=60)}"
             )
         if proposal.say:
-            self.say(visible(proposal.say, one_line=False, limit=4000))
+            self.say(_quoted(proposal.say))
         for number, option in enumerate(proposal.options, start=1):
             self.say(f"  {number}  {visible(option, limit=300)}")
 
@@ -61,10 +69,8 @@ class Console(Observer):
 
     def decided(self, approval: Approval) -> None:
         """The outcome at the gate."""
-        self.say(
-            f"Gate {approval.gate}: {approval.outcome} by {approval.by}"
-            + (f" ({approval.reason})" if approval.reason else "")
-        )
+        reason = f" ({visible(approval.reason, limit=400)})" if approval.reason else ""
+        self.say(f"Gate {visible(approval.gate)}: {approval.outcome} by {visible(approval.by)}{reason}")
         self.say("")
 
     def result(self, call: ToolCall, result: ToolResult) -> None:
@@ -72,9 +78,8 @@ class Console(Observer):
         self._clear()
         clock = datetime.now().strftime("%H:%M:%S")
         for number, line in enumerate(result.summary.splitlines() or [""]):
-            self.say(
-                f"{clock if number == 0 else '        '}  {call.step if number == 0 else '':<12} {visible(line, limit=400)}"
-            )
+            head = f"{clock}  {call.step:<12}" if number == 0 else " " * 22
+            self.say(f"{head} {visible(line, limit=400)}")
 
     def skipped(self, item: Item, judgement: Judgement) -> None:
         """A place was given up."""
@@ -88,29 +93,39 @@ class Console(Observer):
             outcome.findings
         )
         for finding in density[-1:]:
-            self.say(finding_line(finding), bold=True)
+            self.say(visible(finding_line(finding), limit=600), bold=True)
             for text in finding.excluded:
                 self.say(f"Not counted  {visible(text, limit=300)}")
         for text in outcome.skipped:
             self.say(f"Not imaged   {visible(text, limit=300)}")
         if outcome.error:
             self._error(outcome.error)
-        elif outcome.outcome == "refused" and outcome.preview:
-            self.say(visible(outcome.say, one_line=False, limit=4000))
-        elif outcome.outcome in ("parked", "stopped") and outcome.say:
-            self.say(visible(outcome.say, one_line=False, limit=4000))
+        elif outcome.say and (outcome.outcome in ("parked", "stopped") or _refused_late(outcome)):
+            self.say(_quoted(outcome.say, first=""))
         if outcome.report:
             self.say(f"Report       {outcome.report}")
         state = "verified" if outcome.verified else "NOT VERIFIED: run `eucentric audit verify`"
         self.say(
-            f"Run          {outcome.run} {outcome.outcome}   ledger {outcome.events} events, head {outcome.head[:4]}…{outcome.head[-2:]}, {state}"
+            f"Run          {outcome.run} {outcome.outcome}   ledger {outcome.events} events, "
+            f"head {outcome.head[:4]}…{outcome.head[-2:]}, {state}"
         )
 
     def _error(self, error: dict[str, Any]) -> None:
-        self.say(f"{error['code']}  {visible(error['what'], one_line=False)}")
+        self.say(f"{error['code']}  {visible(error['what'])}")
         for key in ("why", "remedy"):
             if error.get(key):
-                self.say(f"  {visible(error[key], one_line=False)}")
+                self.say(_quoted(error[key]))
+
+
+def _quoted(text: str, first: str = "  ") -> str:
+    """Words of others, indented: no line of them can pass for one of ours, such as 'Gate g1: approved'."""
+    lines = visible(text, one_line=False, limit=4000).splitlines()
+    return "\n".join((first if number == 0 else "  ") + line for number, line in enumerate(lines))
+
+
+def _refused_late(outcome: RunOutcome) -> bool:
+    """Refused after the plan was shown: the planner's own refusal has been said already."""
+    return outcome.outcome == "refused" and outcome.preview is not None
 
 
 class Terminal:
@@ -120,7 +135,9 @@ class Terminal:
         self.by = by
 
     def show(self, asked: Asked) -> None:
-        """The card, framed."""
+        """The card. What was typed before it was on the screen is no answer to it."""
+        with contextlib.suppress(termios.error, OSError, ValueError):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         click.echo("")
         click.echo(asked.card)
         self._prompt()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +10,7 @@ from eucentric.cli import options
 from eucentric.cli.run import make_channel, print_outcome, stop_on_interrupt
 
 if TYPE_CHECKING:
-    from eucentric.agent.recovery import Recovery
-    from eucentric.core.store import Store
+    from eucentric.agent.recovery import Doubt
 
 _EPILOG = """\b
 What the ledger shows as done is handed back from it, not repeated: no frame is exposed twice. An act
@@ -43,7 +42,8 @@ def resume(
     debug: bool,
 ) -> None:
     """Explain RUN, settle what is in doubt, ask again where needed, and go on."""
-    from eucentric.agent.recovery import explain, recover, sweep
+    from eucentric.agent.conduct import take_up
+    from eucentric.agent.recovery import explain, recover
     from eucentric.cli.console import Console
 
     opened = options.open_store(store, existing=True)
@@ -52,15 +52,18 @@ def resume(
     uri = recovery.request.instrument
     for line in explain(recovery, _beam(uri)):
         console.say(line)
-    if explain_only or not _can_go_on(recovery):
+    if explain_only or not recovery.resumable:
         if as_json:
             click.echo(recovery.model_dump_json())
         sys.exit(0)
+    channel = make_channel(approve, uri, console, as_json)
     uri, handle = options.open_by_uri(uri)
     try:
-        sweep(opened, recovery)
-        _settle(opened, recovery, in_doubt)
-        outcome = _go_on(opened, recovery, handle, make_channel(approve, uri, console, as_json), console)
+        outcome = take_up(
+            opened, run_id, handle, channel, console, by=options.who(),
+            settle=lambda _, doubt: _settled(run_id, doubt, in_doubt),
+            prepare=lambda session: stop_on_interrupt(session, uri, console),
+        )  # fmt: skip
     finally:
         handle.close()
         opened.close()
@@ -74,50 +77,28 @@ def _beam(uri: str) -> str:
     rows = [row for row in stopping.status() if row["uri"] == uri]
     if not rows:
         return "no host runs for this instrument (a host that leaves blanks first)"
-    row = rows[0]
-    return ("blanked" if row["blanked"] else "ON, or not readable") + (
-        f", held: {row['held']}" if row.get("held") else ""
-    )
+    beam = "blanked" if rows[0]["blanked"] else "ON, or not readable"
+    return f"{beam}, held: {rows[0]['held']}" if rows[0].get("held") else beam
 
 
-def _can_go_on(recovery: "Recovery") -> bool:
-    unfinished = recovery.ending in (None, "parked", "stopped", "failed")
-    return unfinished and recovery.proposal is not None and recovery.proposal.plan is not None
-
-
-def _settle(store: "Store", recovery: "Recovery", choice: str) -> None:
-    from eucentric.agent.recovery import resolve
+def _settled(run_id: str, doubt: "Doubt", choice: str) -> str:
+    """What a person at this terminal says of an act in doubt."""
     from eucentric.cli.operator import require_terminal
     from eucentric.core.errors import Parked
+    from eucentric.core.text import visible
 
-    for doubt in recovery.doubts:
-        if not sys.stdin.isatty():
-            raise Parked(
-                f"{doubt.what} is in doubt",
-                "a person has to say what becomes of it",
-                f"run `eucentric resume {recovery.run}` at a terminal",
-            )
-        require_terminal("settle an act in doubt")
-        word = choice
-        if choice == "ask":
-            word = click.prompt(
-                f"In doubt: {doubt.what}. Its dose stays charged. [repeat / give-up]",
-                type=click.Choice(["repeat", "give-up"]), show_choices=False, err=True,
-            )  # fmt: skip
-        resolve(store, recovery, doubt, word, options.who())
-
-
-def _go_on(store: "Store", recovery: "Recovery", handle: Any, channel: Any, console: Any) -> Any:
-    from eucentric.agent.conduct import carry
-    from eucentric.agent.graph import drive_resumed
-    from eucentric.agent.run import Run
-    from eucentric.agent.session import Session
-
-    run = Run(store, recovery.run, handle, recovery.specimen, console.note)
-    session = Session(run, recovery.request, None, channel, console)
-    session.proposal = recovery.proposal
-    stop_on_interrupt(session, recovery.request.instrument, console)
-    run.log(
-        "resumed", f"taken up by {options.who()}", {"ending_before": recovery.ending}, actor=options.who()
-    )
-    return carry(session, drive_resumed)
+    what = visible(doubt.what, limit=200)
+    if not sys.stdin.isatty():
+        raise Parked(
+            f"{what} is in doubt",
+            "a person has to say what becomes of it",
+            f"run `eucentric resume {run_id}` at a terminal",
+        )
+    require_terminal("settle an act in doubt")
+    if choice != "ask":
+        return choice
+    answer: str = click.prompt(
+        f"In doubt: {what}. Its dose stays charged. [repeat / give-up]",
+        type=click.Choice(["repeat", "give-up"]), show_choices=False, err=True,
+    )  # fmt: skip
+    return answer

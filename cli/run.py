@@ -60,10 +60,12 @@ def perform(
     """Open everything, conduct the run, print its end."""
     from eucentric.agent.conduct import conduct, new_run
     from eucentric.cli.console import Console
+    from eucentric.core.places import canonical_uri
     from eucentric.core.request import Request
+    from eucentric.core.text import visible
 
     chosen = options.settings()
-    uri = instrument or chosen.instrument
+    uri = canonical_uri(instrument or chosen.instrument)
     by_policy = approve not in ("ask", "deny")
     console = Console(as_json, gate_shows_plan=approve == "ask" and not plan_only and _at_terminal(as_json))
     channel = make_channel(approve, uri, console, as_json)
@@ -73,7 +75,7 @@ def perform(
     uri, handle = options.open_by_uri(uri)
     asked = Request(text=text, who=options.who(), instrument=uri, planner=engine.name)
     if not as_json and by_policy:
-        console.say(f"Request      {text}")
+        console.say(f"Request      {visible(text, limit=400)}")
     try:
         current = new_run(opened, handle, card, asked, console)
         outcome = conduct(

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eucentric.cli import options
+
+if TYPE_CHECKING:
+    from eucentric.agent.recovery import Recovery
 
 
 @click.command()
@@ -15,6 +18,7 @@ from eucentric.cli import options
 def status(store: Path | None, as_json: bool) -> None:
     """Which hosts run, whether their beams are blanked or held, and which runs are open or parked."""
     from eucentric.core import stop as stopping
+    from eucentric.core.text import visible
 
     hosts = stopping.status()
     runs = _runs(store)
@@ -23,9 +27,10 @@ def status(store: Path | None, as_json: bool) -> None:
         return
     for host in hosts:
         beam = {True: "beam blanked", False: "BEAM ON", None: "beam NOT READABLE"}[host["blanked"]]
-        click.echo(
-            f"host  {host['uri']}  {beam}  held: {host.get('held') or 'no'}  lease: {host.get('lease') or 'free'}"
+        held, lease = (
+            visible(str(host.get(key) or none)) for key, none in (("held", "no"), ("lease", "free"))
         )
+        click.echo(f"host  {visible(str(host['uri']))}  {beam}  held: {held}  lease: {lease}")
     if not hosts:
         click.echo("no instrument host is running")
     for run in runs[:10]:
@@ -36,26 +41,24 @@ def status(store: Path | None, as_json: bool) -> None:
 
 def _runs(store: Path | None) -> list[dict[str, Any]]:
     from eucentric.agent.recovery import recover
-    from eucentric.core.text import visible
 
     folder = store or options.settings().store
     if not (folder / "audit.db").exists():
         return []
     opened = options.open_store(folder, existing=True)
-    rows = []
-    for event in opened.ledger.events(kinds=("requested",), newest_first=True, limit=50):
-        story = recover(opened, event.run_id)
-        state = story.ending or (
-            f"waits at gate {story.open_gate}" if story.open_gate else "running or crashed"
-        )
-        gate = story.open_gate if story.ending in (None, "parked") else None
-        rows.append(
-            {
-                "run": event.run_id,
-                "state": state,
-                "gate": gate,
-                "request": visible(story.request.text, limit=70),
-            }
-        )
-    opened.close()
-    return rows
+    try:
+        events = opened.ledger.events(kinds=("requested",), newest_first=True, limit=50)
+        return [_row(recover(opened, event.run_id)) for event in events]
+    finally:
+        opened.close()
+
+
+def _row(story: "Recovery") -> dict[str, Any]:
+    from eucentric.core.text import visible
+
+    return {
+        "run": story.run,
+        "state": story.state,
+        "gate": story.open_gate if story.ending in (None, "parked") else None,
+        "request": visible(story.request.text, limit=70),
+    }

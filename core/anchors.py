@@ -18,6 +18,9 @@ from eucentric.core.clock import utc_now
 from eucentric.core.errors import DISK_FULL, LedgerError, StoreFull
 from eucentric.core.places import state_dir
 
+_NOT_OURS = (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError)
+"""What taking apart somebody else's JSON raises."""
+
 
 class _Line(NamedTuple):
     """One line of an anchors file."""
@@ -38,7 +41,7 @@ def id_of(first_body: str) -> str:
 
     It becomes a file name, so anything but the 32 hex digits that were written is no name.
     """
-    with contextlib.suppress(ValueError, AttributeError, TypeError):
+    with contextlib.suppress(*_NOT_OURS):
         name = json.loads(first_body).get("ledger_id")
         if isinstance(name, str) and re.fullmatch("[0-9a-f]{32}", name):
             return name
@@ -90,7 +93,7 @@ def _lines(file: Path) -> Iterator[_Line]:
         raise LedgerError(f"the anchors in {file} can't be read", str(error), "check its rights") from error
     for line in text.split("\n"):  # splitlines() would also break at U+2028 in a path
         # A torn last line after a power loss is no anchor.
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(*_NOT_OURS):
             entry = json.loads(line)
             yield _Line(*(kind(entry[field]) for field, kind in _Line.__annotations__.items()))
 
@@ -135,7 +138,7 @@ def frame_anchors(store: Path) -> list[Anchor]:
     """Heads that saved frames carry in their sidecar files."""
     found = []
     for file in sorted(store.glob("runs/*/frames/*.json")):
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError):
+        with contextlib.suppress(*_NOT_OURS, OSError):
             anchor = json.loads(file.read_text(encoding="utf-8")).get("anchor") or {}
             where = f"{file.parent.parent.name}/{file.name}"
             found.append(Anchor(int(anchor["seq"]), str(anchor["hash"]), where))

@@ -62,8 +62,8 @@ class OpticsChange(Model):
     defocus_nm: Annotated[float, Unit("nm")] | None = None
     beam_shift_x_nm: Annotated[float, Unit("nm")] | None = None
     beam_shift_y_nm: Annotated[float, Unit("nm")] | None = None
-    probe_current_pa: Annotated[float, Unit("pA"), Field(gt=0)] | None = None
-    fov_nm: Annotated[float, Unit("nm"), Field(gt=0)] | None = None
+    probe_current_pa: Annotated[float, Field(gt=0), Unit("pA")] | None = None
+    fov_nm: Annotated[float, Field(gt=0), Unit("nm")] | None = None
 
 
 class Scan(Model):
@@ -72,9 +72,9 @@ class Scan(Model):
     detectors: tuple[str, ...] = Field(default=("haadf",), min_length=1, max_length=4)
     width_px: int = Field(512, ge=16, le=8192, strict=True)
     height_px: int = Field(512, ge=16, le=8192, strict=True)
-    fov_nm: Annotated[float, Unit("nm"), Field(gt=0, le=1e6)]
+    fov_nm: Annotated[float, Field(gt=0, le=1e6), Unit("nm")]
     """Width of the field [nm]; pixels are square."""
-    dwell_us: Annotated[float, Unit("us"), Field(gt=0, le=1e5)]
+    dwell_us: Annotated[float, Field(gt=0, le=1e5), Unit("us")]
     purpose: Purpose = "image"
 
     @property

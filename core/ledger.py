@@ -216,7 +216,7 @@ class Ledger:
         data = dict(zip((*COLUMNS, "hash"), row, strict=True))
         try:
             return Event.model_validate({**data, "body": json.loads(data["body"])})
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ChainBroken(
                 f"event {data['seq']} of {self.path} is not one of ours",
                 str(error).split("\n")[0],
@@ -271,7 +271,7 @@ def _storable(text: str | None) -> str | None:
 def _body(kind: str, body: dict[str, Any] | None) -> str:
     try:
         return canonical(body or {})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise Defect(f"the body of a {kind!r} event is not JSON: {error}", "nothing was written") from error
 
 

@@ -26,7 +26,7 @@ def operators_path() -> Path:
     return settings_path().with_name("operators.json")
 
 
-def _load() -> dict[str, tuple[bytes, str]]:
+def _load() -> dict[str, tuple[bytes, bytes]]:
     """Salt and digest by name."""
     path = operators_path()
     if not path.exists():
@@ -37,7 +37,10 @@ def _load() -> dict[str, tuple[bytes, str]]:
         )
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): (bytes.fromhex(one["salt"]), str(one["scrypt"])) for name, one in data.items()}
+        return {
+            str(name): (bytes.fromhex(one["salt"]), bytes.fromhex(one["scrypt"]))
+            for name, one in data.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ApprovalRefused(
             f"{path} can't be read as a list of operators",
@@ -46,8 +49,8 @@ def _load() -> dict[str, tuple[bytes, str]]:
         ) from error
 
 
-def _digest(secret: str, salt: bytes) -> str:
-    return hashlib.scrypt(secret.encode("utf-8", "surrogatepass"), salt=salt, **_COST).hex()
+def _digest(secret: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(secret.encode("utf-8", "surrogatepass"), salt=salt, **_COST)
 
 
 def register(name: str, secret: str) -> None:
@@ -70,10 +73,10 @@ def register(name: str, secret: str) -> None:
     _save(_load() | {name: (salt, _digest(secret, salt))})
 
 
-def _save(entries: dict[str, tuple[bytes, str]]) -> None:
+def _save(entries: dict[str, tuple[bytes, bytes]]) -> None:
     """Whole or not at all: a full disk must not lose the operators there are."""
     path = operators_path()
-    data = {name: {"salt": salt.hex(), "scrypt": digest} for name, (salt, digest) in entries.items()}
+    data = {name: {"salt": salt.hex(), "scrypt": digest.hex()} for name, (salt, digest) in entries.items()}
     part = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,7 +107,7 @@ def prove(name: str, secret: str) -> None:
     ApprovalRefused
         Unknown operator, or the wrong secret: the same words for both.
     """
-    salt, wanted = _load().get(name, (b"\0" * 16, ""))
+    salt, wanted = _load().get(name, (b"\0" * 16, b""))
     if not hmac.compare_digest(_digest(secret, salt), wanted):  # as slow for an unknown name
         raise ApprovalRefused(
             f"'{visible(name, limit=MAX_NAME)}' could not be proven",

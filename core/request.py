@@ -15,7 +15,7 @@ class SpecimenCard(Model):
     material: str = Field(min_length=1, max_length=80)
     """A phase the knowledge base has (Ti3C2, MoS2, …) or any formula."""
     form: tuple[Literal["magnetic", "powder", "volatile", "radioactive", "ordinary"], ...] = ("ordinary",)
-    dose_budget_e_per_a2: Annotated[float, Unit("e/angstrom^2"), Field(gt=0)] = 1e5
+    dose_budget_e_per_a2: Annotated[float, Field(gt=0), Unit("e/angstrom^2")] = 1e5
     """Most any place may receive [e/Å²]."""
     holder: str = "unknown"
     loading: str = "unknown"

@@ -10,17 +10,16 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from eucentric.core.anchors import write_anchor
 from eucentric.core.errors import DISK_FULL, BadInput, LedgerError, StoreFull
 from eucentric.core.ledger import Ledger
 from eucentric.core.settings_file import DEFAULT_STORE as DEFAULT_STORE
 from eucentric.core.text import visible
-
-if TYPE_CHECKING:  # commands that only read rows must not pay for numpy
-    import numpy as np
-    from numpy.typing import NDArray
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 """Ids of runs and frames become file names; a row may come from a stranger's ledger."""
@@ -131,18 +130,14 @@ class Store:
             raise LedgerError(f"blob {sha256[:12]}… was altered after it was written", "its digest differs")
         return data
 
-    def put_array(self, pixels: "NDArray[np.float32]") -> str:
+    def put_array(self, pixels: NDArray[np.float32]) -> str:
         """Keep an array as .npy bytes."""
-        import numpy as np
-
         buffer = io.BytesIO()
         np.save(buffer, pixels, allow_pickle=False)
         return self.put_blob(buffer.getvalue())
 
-    def get_array(self, sha256: str) -> "NDArray[np.float32]":
+    def get_array(self, sha256: str) -> NDArray[np.float32]:
         """The array of that digest; LedgerError if it is missing, altered or no array."""
-        import numpy as np
-
         try:
             pixels: NDArray[np.float32] = np.load(io.BytesIO(self.get_blob(sha256)), allow_pickle=False)
         except (ValueError, EOFError) as error:

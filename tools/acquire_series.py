@@ -15,7 +15,7 @@ class Args(ScanArgs):
 
     frames: int = Field(20, ge=2, le=200, strict=True)
     """Number of frames."""
-    detector: str = "haadf"
+    detector: str = Field("haadf", min_length=1, max_length=40)
     """One detector."""
 
 
@@ -45,7 +45,7 @@ def run(args: Args, context: Context) -> Result:
     total = microscope.store(
         result.image, _describe(frames[0], used, result.image.shape, result.first_centre_px)
     )
-    seconds = (frames[-1].time_s or 0.0) - (frames[0].time_s or 0.0)
+    seconds = (frames[result.last_used].time_s or 0.0) - (frames[0].time_s or 0.0)
     drift = result.path_px * scan.pixel_nm / seconds if seconds > 0 and result.path_px is not None else None
     return Result(
         sum=total.id,

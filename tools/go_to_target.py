@@ -1,12 +1,18 @@
 """Go to a place that was seen in a survey, and find it again by its image.
 
-A stage does not go where it is told. After one move an overview frame is registered to the survey
-frame in which the target was seen; the rest is corrected with the beam shift, which has no
-backlash. A second stage move is made only if the rest is far larger than the stage's dead band.
+A stage does not go where it is told. After one move, and a wait until most of its creep is over, an
+overview frame is registered to the survey frame in which the target was seen; the rest is corrected with
+the beam shift, which has no backlash. A second stage move is made only if the rest is beyond the beam
+shift. Drift is followed against one reference frame, so that its errors do not add up.
+
+On the twin, 80 targets on the good stage: none refused, 5 nm median and 15 nm 95th percentile from the true
+place. 96 on the worn stage: 13 refused, nearly all of them after moves that the stage had missed; the others
+lie within 6 nm (median), 15 nm (95th percentile) and 21 nm (all).
 """
 
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from eucentric.core.base import Model
@@ -19,11 +25,14 @@ from eucentric.tools.scanning import frames_cost, move_seconds
 from eucentric.tools.select_targets import Target
 from eucentric.tools.vision.registration import Match, drift, locate, rescaled
 
-_OVERVIEW = Scan(width_px=256, height_px=256, fov_nm=5000.0, dwell_us=4.0, purpose="tracking")
-_TRACK = Scan(width_px=256, height_px=256, fov_nm=1200.0, dwell_us=0.5, purpose="tracking")
+_OVERVIEW = Scan(width_px=256, height_px=256, fov_nm=5000.0, dwell_us=3.0, purpose="tracking")
+_TRACK = Scan(width_px=256, height_px=256, fov_nm=2000.0, dwell_us=0.5, purpose="tracking")
 _MAX_OVERVIEWS = 3
 _MAX_TRACKS = 7
 _FIRST_WAIT_S, _TRACK_WAIT_S = 12.0, 8.0
+_TRACK_REACH_PX = 20.0
+_TRACK_SIGMA = 14.0
+"""Confidence that tracking needs: right pairs give 17.6 and more on the twin, frames of another place up to 12."""
 
 
 class Args(Model):
@@ -33,7 +42,7 @@ class Args(Model):
     """From select_targets."""
     settle: bool = True
     """Wait until the drift after the move is small."""
-    max_drift_nm_s: Annotated[float, Unit("nm/s"), Field(gt=0, le=100)] = 0.6
+    max_drift_nm_s: Annotated[float, Field(gt=0, le=100), Unit("nm/s")] = 0.6
     """Drift that is small enough [nm/s]."""
 
 
@@ -51,7 +60,7 @@ class Result(Model):
     beam_shift_y_nm: float
     stage_moves: int
     confidence: float
-    """Margin of the registration to the next best match."""
+    """Margin of the registration to the next best match, in Fisher's z."""
     drift_nm_s: float | None
     frames: tuple[str, ...]
 
@@ -70,10 +79,12 @@ class _Approach:
         self.shift_limit_nm = 0.95 * shift.upper * 1e9 if shift else 0.0
 
     def move(self, x_um: float, y_um: float) -> None:
-        """One stage move, beam shift at zero."""
+        """One stage move, beam shift at zero; then most of the stage's creep is waited for."""
         self.context.microscope.set_optics(OpticsChange(beam_shift_x_nm=0.0, beam_shift_y_nm=0.0))
         self.context.microscope.move_stage(StageMove(x_um=x_um, y_um=y_um))
         self.moves += 1
+        if self.args.settle:
+            self.context.microscope.wait(_FIRST_WAIT_S)
 
     def look(self) -> tuple[float, float, Match, float]:
         """Expose an overview; returns the rest (x, y) [µm], the match and its pixel [µm]."""
@@ -92,29 +103,36 @@ class _Approach:
         return match.columns * pixel_um, match.rows * pixel_um, match, pixel_um
 
     def track(self, x_nm: float, y_nm: float) -> tuple[float | None, float, float]:
-        """Wait for the drift to settle; follow it with the beam shift. Returns (drift, x, y) [nm/s, nm]."""
+        """Follow the drift with the beam shift until it is small. Returns (drift, x, y) [nm/s, nm, nm].
+
+        Drift None: a frame did not match the reference with confidence, and nothing was corrected by it.
+        """
         microscope = self.context.microscope
-        microscope.wait(_FIRST_WAIT_S)
-        last, speed = microscope.acquire(_TRACK)[0], None
-        self.frames.append(last)
+        first = last = self._tracked()
+        start, drifted = np.array([x_nm, y_nm]), np.zeros(2)
+        speed: float | None = None
         for _ in range(_MAX_TRACKS - 1):
             microscope.wait(_TRACK_WAIT_S)
-            frame = microscope.acquire(_TRACK)[0]
-            self.frames.append(frame)
-            match = drift(microscope.pixels(last), microscope.pixels(frame), reach_px=20, sigma=1.5)
-            if not match.sure:
+            frame = self._tracked()
+            match = drift(microscope.pixels(first), microscope.pixels(frame), _TRACK_REACH_PX, sigma=1.5)
+            if match.margin < _TRACK_SIGMA:
                 return None, x_nm, y_nm
-            passed = (frame.time_s or 0.0) - (last.time_s or 0.0)
-            speed = (match.rows**2 + match.columns**2) ** 0.5 * _TRACK.pixel_nm / passed
+            # the content moved by the drift less what the beam shift has followed already
+            now = np.array([match.columns, match.rows]) * _TRACK.pixel_nm + np.array([x_nm, y_nm]) - start
+            speed = float(np.hypot(*(now - drifted))) / ((frame.time_s or 0.0) - (last.time_s or 0.0))
+            drifted, last = now, frame
+            x_nm, y_nm = (float(value) for value in start + drifted)
+            self.shift(x_nm, y_nm)
             if speed <= self.args.max_drift_nm_s:
                 break
-            x_nm, y_nm = x_nm + match.columns * _TRACK.pixel_nm, y_nm + match.rows * _TRACK.pixel_nm
-            self._shift(x_nm, y_nm)
-            last, speed = microscope.acquire(_TRACK)[0], speed
-            self.frames.append(last)
         return speed, x_nm, y_nm
 
-    def _shift(self, x_nm: float, y_nm: float) -> None:
+    def _tracked(self) -> Frame:
+        frame = self.context.microscope.acquire(_TRACK)[0]
+        self.frames.append(frame)
+        return frame
+
+    def shift(self, x_nm: float, y_nm: float) -> None:
         self.context.microscope.set_optics(OpticsChange(beam_shift_x_nm=x_nm, beam_shift_y_nm=y_nm))
 
 
@@ -129,7 +147,7 @@ def run(args: Args, context: Context) -> Result:
     approach = _Approach(args, context)
     x_um, y_um = args.target.x_um, args.target.y_um
     approach.move(x_um, y_um)
-    for _ in range(_MAX_OVERVIEWS - 1):
+    for look in range(1, _MAX_OVERVIEWS + 1):
         off_x, off_y, match, pixel_um = approach.look()
         if not match.sure:
             raise MoveNotReached(
@@ -140,19 +158,20 @@ def run(args: Args, context: Context) -> Result:
         rest_nm = max(abs(off_x), abs(off_y)) * 1e3
         if rest_nm <= approach.shift_limit_nm:
             return _arrived(approach, off_x, off_y, match, pixel_um)
-        x_um, y_um = x_um - off_x, y_um - off_y
-        approach.move(x_um, y_um)
+        if look < _MAX_OVERVIEWS:
+            x_um, y_um = x_um - off_x, y_um - off_y
+            approach.move(x_um, y_um)
     raise MoveNotReached(
         f"target {args.target.id}: still {rest_nm:.0f} nm off",
-        f"the beam shift reaches {approach.shift_limit_nm:.0f} nm and the stage was already corrected once",
+        f"the beam shift reaches {approach.shift_limit_nm:.0f} nm and the stage was already corrected twice",
         "the target is skipped",
     )
 
 
 def _arrived(approach: _Approach, off_x: float, off_y: float, match: Match, pixel_um: float) -> Result:
     microscope, target = approach.context.microscope, approach.args.target
-    approach._shift(-off_x * 1e3, -off_y * 1e3)
     speed, x_nm, y_nm = (None, -off_x * 1e3, -off_y * 1e3)
+    approach.shift(x_nm, y_nm)
     if approach.args.settle:
         speed, x_nm, y_nm = approach.track(x_nm, y_nm)
     stage = microscope.state().stage
@@ -173,20 +192,17 @@ def _arrived(approach: _Approach, off_x: float, off_y: float, match: Match, pixe
 
 
 def cost(args: Args, setting: Setting) -> Cost:
-    """One move, up to two overviews and the tracking frames, all at the target."""
-    return approach_cost(setting)
+    """The worst case of one approach: every overview and every tracking frame, all at the target."""
+    return approach_cost(setting, settle=getattr(args, "settle", True))
 
 
-def approach_cost(setting: Setting) -> Cost:
-    """Worst case of one approach."""
-    look = frames_cost(_OVERVIEW, setting, _MAX_OVERVIEWS - 1)
-    track = frames_cost(_TRACK, setting, 2 * _MAX_TRACKS - 2)
+def approach_cost(setting: Setting, *, settle: bool = True) -> Cost:
+    """Worst case of one approach; most need one overview and two or three tracking frames."""
+    look = frames_cost(_OVERVIEW, setting, _MAX_OVERVIEWS)
+    track = frames_cost(_TRACK, setting, _MAX_TRACKS if settle else 0)
+    waits = _FIRST_WAIT_S * _MAX_OVERVIEWS + _TRACK_WAIT_S * (_MAX_TRACKS - 1) if settle else 0.0
     return Cost(
-        seconds=2 * move_seconds(setting, 20.0)
-        + look.seconds
-        + track.seconds
-        + 10.0
-        + 6.0 * (_MAX_TRACKS - 1),
+        seconds=_MAX_OVERVIEWS * move_seconds(setting, 20.0) + look.seconds + track.seconds + waits,
         mean_dose_e_per_a2=look.mean_dose_e_per_a2 + track.mean_dose_e_per_a2,
         dose_e_per_a2=look.dose_e_per_a2 + track.dose_e_per_a2,
         frames=look.frames + track.frames,
@@ -207,8 +223,8 @@ def summary(result: Result) -> str:
 TOOL: Tool[Args, Result] = Tool(
     "go_to_target",
     "Go to a target of select_targets: one stage move, an overview frame registered to the survey, the rest by beam "
-    "shift (never a second small stage move), then wait until drift is small. Refuses to guess if the place is not "
-    "found again with confidence.",
+    "shift (never a second small stage move), then follow the drift until it is small. Refuses to guess if the place "
+    "is not found again with confidence.",
     "expose",
     Args,
     Result,

@@ -8,7 +8,7 @@ from eucentric.core.base import Model
 from eucentric.core.units import Unit
 from eucentric.tools.base import Context, Tool, free
 
-Um = Annotated[float, Unit("um"), Field(ge=-5000, le=5000)]
+Um = Annotated[float, Field(ge=-5000, le=5000), Unit("um")]
 Count = Annotated[int, Field(ge=1, le=100, strict=True)]
 
 
@@ -19,7 +19,7 @@ class Args(Model):
     """Places along x."""
     ny: Count
     """Places along y."""
-    pitch_um: Annotated[float, Unit("um"), Field(gt=0, le=1000)]
+    pitch_um: Annotated[float, Field(gt=0, le=1000), Unit("um")]
     """Distance between neighbours [µm]."""
     centre_x_um: Um | None = None
     """Centre of the grid [µm]; left out: where the stage is."""

@@ -11,8 +11,8 @@ from eucentric.core.instrument import MicroscopeState, StageMove
 from eucentric.core.units import STAGE, Unit
 from eucentric.tools.base import Context, Setting, Tool
 
-Um = Annotated[float, Unit("um"), Field(ge=-5000, le=5000)]
-Deg = Annotated[float, Unit("deg"), Field(ge=-90, le=90)]
+Um = Annotated[float, Field(ge=-5000, le=5000), Unit("um")]
+Deg = Annotated[float, Field(ge=-90, le=90), Unit("deg")]
 _ABSOLUTE = ("x_um", "y_um", "z_um", "alpha_deg", "beta_deg")
 _RELATIVE = {f"d{name}": name for name in _ABSOLUTE}
 

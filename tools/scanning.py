@@ -12,8 +12,8 @@ from eucentric.knowledge.dose import ScanDose, frame_seconds, scan_dose
 from eucentric.tools.base import Context, Setting
 
 Pixels = Annotated[int, Field(ge=16, le=4096, strict=True)]
-FovNm = Annotated[float, Unit("nm"), Field(ge=0.5, le=100_000)]
-DwellUs = Annotated[float, Unit("us"), Field(ge=0.1, le=10_000)]
+FovNm = Annotated[float, Field(ge=0.5, le=100_000), Unit("nm")]
+DwellUs = Annotated[float, Field(ge=0.1, le=10_000), Unit("us")]
 
 
 class ScanArgs(Model):

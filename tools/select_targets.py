@@ -1,5 +1,6 @@
 """Choose places in a survey: suspended areas of a wanted number of layers."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field
@@ -12,7 +13,11 @@ from eucentric.knowledge.dose import electrons
 from eucentric.knowledge.layers import layer_share
 from eucentric.knowledge.phases import Phase, phase
 from eucentric.tools.base import Context, Tool, free
+from eucentric.tools.grid_positions import Um
 from eucentric.tools.vision.flakes import Region, beam_share, find_regions
+
+_FIELD_NM = 20.0
+"""Field around a target whose earlier dose counts [nm]."""
 
 
 class Args(Model):
@@ -26,24 +31,31 @@ class Args(Model):
     """Left out: the specimen card's."""
     at_most: int = Field(3, ge=1, le=1000, strict=True)
     """How many to keep."""
-    min_size_nm: Annotated[float, Unit("nm"), Field(gt=0, le=20_000)] = 200.0
+    min_size_nm: Annotated[float, Field(gt=0, le=20_000), Unit("nm")] = 200.0
     """Diameter of the largest circle that must fit [nm]."""
-    apart_um: Annotated[float, Unit("um"), Field(ge=0, le=1000)] = 4.0
+    apart_um: Annotated[float, Field(ge=0, le=1000), Unit("um")] = 4.0
     """Smallest distance between targets [µm], so that the overview of one does not expose another."""
+    max_before_e_per_a2: Annotated[float, Field(ge=0, le=1e9), Unit("e/angstrom^2")] | None = None
+    """Most dose that a place may have had already [e/Å²]; left out: half of the specimen card's budget."""
 
 
 class Target(Model):
     """A place to go to."""
 
     id: str
-    x_um: float
-    y_um: float
-    """In the stage frame, by the survey's reported positions."""
-    size_nm: float
-    layers: float
+    """Name within this selection."""
+    x_um: Um
+    """In the stage frame, by the survey's reported positions [µm]."""
+    y_um: Um
+    """As x_um."""
+    size_nm: Annotated[float, Field(ge=0, le=1e6), Unit("nm")]
+    """Diameter of the largest circle that fits [nm]."""
+    layers: Annotated[float, Field(ge=-100, le=1000), Unit("1")]
     """Measured: mean signal in units of one layer."""
-    score: float
+    score: Annotated[float, Field(ge=0, le=1), Unit("1")]
+    """How well it is one plain area of that many layers, 0 … 1."""
     frame: str
+    """The overview frame in which it was seen."""
 
 
 class Result(Model):
@@ -62,7 +74,9 @@ def run(args: Args, context: Context) -> Result:
     for name in args.frames:
         frame = context.records.frame(name)
         found += [(target, margin) for target, margin in _in_frame(frame, context, material, args.layers)]
-    return _choose(found, args)
+    most = args.max_before_e_per_a2
+    limit = 0.5 * context.specimen.dose_budget_e_per_a2 if most is None else most
+    return _choose(found, args, lambda target: _overdosed(target, context, limit))
 
 
 def _in_frame(frame: Frame, context: Context, material: Phase, layers: int) -> list[tuple[Target, float]]:
@@ -121,15 +135,23 @@ def _reason(target: Target, edge_um: float, kept: list[Target], args: Args) -> s
     return f"beyond the {args.at_most} asked for" if len(kept) >= args.at_most else ""
 
 
-def _choose(found: list[tuple[Target, float]], args: Args) -> Result:
+def _overdosed(target: Target, context: Context, limit_e_per_a2: float) -> str:
+    """Why a place can't be used for the dose it has had ('' if it can)."""
+    place = {"x_um": target.x_um, "y_um": target.y_um, "shape": (2, 2), "pixel_pm": _FIELD_NM * 500.0}
+    before = context.records.dose_at(context.records.frame(target.frame).model_copy(update=place))
+    if before <= limit_e_per_a2:
+        return ""
+    return f"up to {before:.3g} e/Å² there already, at most {limit_e_per_a2:.3g} wanted"
+
+
+def _choose(found: list[tuple[Target, float]], args: Args, refused: Callable[[Target], str]) -> Result:
     kept: list[Target] = []
     excluded = []
     ranked = sorted(
         found, key=lambda pair: (-round(pair[0].score * min(1.0, pair[0].size_nm / 600), 3), pair[0].x_um)
     )
     for target, edge in ranked:
-        reason = _reason(target, edge, kept, args)
-        if reason:
+        if reason := _reason(target, edge, kept, args) or refused(target):
             excluded.append(f"({target.x_um:+.2f}, {target.y_um:+.2f}) µm in {target.frame}: {reason}")
         else:
             kept.append(target.model_copy(update={"id": f"t{len(kept) + 1}"}))

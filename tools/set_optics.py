@@ -11,15 +11,15 @@ from eucentric.core.units import OPTICS, Unit, echo
 from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.scanning import FovNm
 
-ShiftNm = Annotated[float, Unit("nm"), Field(ge=-10_000, le=10_000)]
+ShiftNm = Annotated[float, Field(ge=-10_000, le=10_000), Unit("nm")]
 
 
 class Args(Model):
     """What to change; what is left out stays."""
 
-    probe_current_pa: Annotated[float, Unit("pA"), Field(gt=0, le=10_000)] | None = None
+    probe_current_pa: Annotated[float, Field(gt=0, le=10_000), Unit("pA")] | None = None
     """Probe current [pA]."""
-    defocus_nm: Annotated[float, Unit("nm"), Field(ge=-50_000, le=50_000)] | None = None
+    defocus_nm: Annotated[float, Field(ge=-50_000, le=50_000), Unit("nm")] | None = None
     """Defocus [nm]."""
     fov_nm: FovNm | None = None
     """Field of view that later images use [nm]."""

@@ -20,13 +20,13 @@ class Args(Model):
     """Tiles along x."""
     tiles_y: Count = 4
     """Tiles along y."""
-    fov_um: Annotated[float, Unit("um"), Field(ge=0.05, le=100)] = 20.0
+    fov_um: Annotated[float, Field(ge=0.05, le=100), Unit("um")] = 20.0
     """Field of each tile [µm]."""
     width_px: Pixels = 512
     """Pixels along each edge [px]."""
     dwell_us: DwellUs = 10.0
     """Time on each pixel [µs]; a suspended monolayer needs about 10."""
-    overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    overlap: Annotated[float, Field(ge=0, le=0.5, strict=True)] = 0.1
     """Overlap of neighbours, as a share of the field."""
     centre_x_um: Um | None = None
     """Centre of the mosaic [µm]; left out: where the stage is."""

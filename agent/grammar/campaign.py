@@ -7,8 +7,20 @@ from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.image_spec import ImageSpec, read_image
 from eucentric.agent.grammar.survey import survey
+from eucentric.agent.grammar.tokens import Token
 
 _LAYERS: Final = {"MONOLAYER": 1, "BILAYER": 2, "TRILAYER": 3}
+SOUGHT: Final = frozenset({"FLAKE", *_LAYERS})
+"""Words for what is looked for: 'two monolayers' are two monolayer flakes."""
+_SINGULAR: Final = frozenset(
+    {"flake", "flocke", "island", "sheet", "nanosheet", "platelet", "crystallite", "monolayer", "bilayer", "trilayer",
+     "monolage", "doppellage", "insel"}
+)  # fmt: skip
+_ONE: Final = frozenset({"a", "an", "ein", "eine", "einer", "einem", "einen"})
+_THIS: Final = frozenset(
+    {"this", "that", "the", "same", "diese", "dieser", "diesem", "dieses", "die", "der", "current", "present", "aktuelle",
+     "aktuellen"}
+)  # fmt: skip
 
 
 @dataclass
@@ -45,14 +57,41 @@ class Work:
 
 def wants_flakes(clause: Clause) -> bool:
     """The clause names things to look for on the sample."""
-    return clause.has("FLAKE", "PARTICLE") and clause.has(
-        "FIND", "IMAGE", "DETECT", "SURVEY", "ACQUIRE", "VACANCY", "QUESTION", "HAADF"
+    return clause.has("PARTICLE", *SOUGHT) and clause.has(
+        "FIND", "IMAGE", "DETECT", "SURVEY", "ACQUIRE", "VACANCY", "DEFECT", "DENSITY", "QUESTION", "HAADF", "ATOMIC"
     )
+
+
+def _led_by(clause: Clause, words: frozenset[str]) -> str:
+    """'the flake', 'a monolayer Ti3C2 flake': the noun, if it is singular and one of `words` leads it."""
+    for at, token in enumerate(clause.tokens):
+        following = clause.tokens[at + 1].concept if at + 1 < len(clause.tokens) else ""
+        if token.text.lower() not in _SINGULAR or following in {"FLAKE", "MATERIAL"}:
+            continue
+        for before in reversed(clause.tokens[max(0, at - 4) : at]):
+            if before.text.lower() in words:
+                return f"{before.text} {token.text}"
+            if before.concept not in {"FILLER", "MATERIAL", "SUITABLE", "BEST", *_LAYERS}:
+                break
+    return ""
+
+
+def points_here(clause: Clause, draft: Draft) -> bool:
+    """'image this flake' may mean the one in view: asked, never searched for."""
+    said = "" if clause.has("FIND", "SURVEY") or clause.kind("number") else _led_by(clause, _THIS)
+    if said:
+        draft.ask(
+            f"'{clause.swallow()}': is '{said}' the one at the present position, or should one be looked for?",
+            "take an image here",
+            "find one monolayer flake and image it",
+        )
+    return bool(said)
 
 
 def flakes(clause: Clause, draft: Draft) -> Work:
     """Read what to look for, and what else the clause says of it."""
     work = Work("flakes", clause.text)
+    close_up(clause, draft)
     if clause.has("PARTICLE"):
         draft.ask(
             f"'{clause.swallow()}': the picker knows flakes of a number of layers, not particles.",
@@ -66,7 +105,7 @@ def flakes(clause: Clause, draft: Draft) -> Work:
             work.min_size_nm, token.used = token.value, True
             clause.take("ABOVE")
             break
-    _how_many(clause, work)
+    _how_many(clause, work, draft)
     _detection(clause, work)
     if clause.has("IMAGE", "HAADF", "BF", "ATOMIC") or clause.free("dose"):
         work.spec = read_image(clause, draft, counted=False)
@@ -74,6 +113,12 @@ def flakes(clause: Clause, draft: Draft) -> Work:
         "FLAKE", "FIND", "SURVEY", "ACQUIRE", "IMAGE", "SUITABLE", "QUESTION", "MANY", "GRID", "WHOLE"
     )
     return work
+
+
+def close_up(clause: Clause, draft: Draft) -> None:
+    """'high-res' of a flake is atomic resolution; of anything else it is left to be asked about."""
+    for token in clause.take("HIGHRES"):
+        draft.assume(f"'{token.text}' of flakes read as atomic resolution")
 
 
 def _layers(clause: Clause, work: Work, draft: Draft) -> None:
@@ -88,12 +133,47 @@ def _layers(clause: Clause, work: Work, draft: Draft) -> None:
     clause.take("LAYERS")
 
 
-def _how_many(clause: Clause, work: Work) -> None:
+def whole_numbers(clause: Clause) -> list[Token]:
+    """Bare numbers that can count flakes, those right before a word for a flake first."""
     counts = [
-        token for token in clause.kind("number") if token.value == int(token.value) and 1 <= token.value <= 50
+        token
+        for token in clause.kind("number")
+        if token.value == int(token.value) and 1 <= token.value <= 50
+        if not token.signed and not token.concept and not _for_each(clause, token)
     ]
+    return sorted(counts, key=lambda token: clause.near(token, SOUGHT, before=0, after=3) is None)
+
+
+def _how_many(clause: Clause, work: Work, draft: Draft) -> None:
+    counts = whole_numbers(clause)
     if counts:
         work.at_most, counts[0].used = int(counts[0].value), True
+    elif said := _led_by(clause, _ONE):
+        work.at_most = 1
+        draft.assume(f"'{said}' read as one flake")
+
+
+def only_counts(clause: Clause, work: Work) -> bool:
+    """'find three', 'do two of them': says how many, if that had been left open."""
+    counts = whole_numbers(clause)
+    doing = {"FIND", "ACQUIRE", "SET", "QUESTION", "MOVE", "SUITABLE", *SOUGHT}
+    rest = [token for token in clause.tokens if token.matters and token not in counts and token.concept not in doing]
+    if work.at_most is not None or len(counts) != 1 or any(not token.used and token.dim for token in rest):
+        return False
+    if any(token.concept not in {"BELOW", "BUDGET", "DOSE", "KEEP"} for token in rest):
+        return False
+    work.at_most, counts[0].used = int(counts[0].value), True
+    clause.take(*doing - set(_LAYERS))
+    return True
+
+
+def _for_each(clause: Clause, count: Token) -> bool:
+    """'4 images each', '8 frames per flake': no number of flakes."""
+    if clause.near(count, SOUGHT, before=0, after=3):
+        return False
+    later = clause.tokens[clause.tokens.index(count) + 1 :]
+    pictures = any(token.concept in {"IMAGE", "FRAME", "HAADF", "BF", "SERIES"} for token in later[:3])
+    return pictures and any(token.concept == "EACH" or token.text.lower() in {"per", "pro", "je"} for token in later)
 
 
 def _detection(clause: Clause, work: Work) -> None:

@@ -176,10 +176,14 @@ def _pieces(tokens: list[Token]) -> list[list[Token]]:
             out.append([])
             negated = False
         negated = negated or token.concept == "NOT"
+        infinitive = negated and token.concept in VERBS and bool(out[-1]) and out[-1][-1].text.lower() == "zu"
         conditional = conditional or token.concept == "IF"
         if token.concept == "THEN" and (hard or conditional):
             token.used = True
         out[-1].append(token)
+        if infinitive:  # 'ohne die Bühne zu bewegen': what follows is wanted
+            out.append([])
+            negated = False
     return [piece for piece in out if piece]
 
 
@@ -197,7 +201,7 @@ def _append(clauses: list[Clause], piece: list[Token], begin: int) -> None:
     if last is not None and _settings_first(last) and _takes_image(piece):
         last.tokens.extend(piece)
         return
-    if last is None and clauses and not hard and _only_settings(piece):
+    if last is None and clauses and not hard and (_only_settings(piece) or _fragments(clauses[-1], piece)):
         clauses[-1].tokens.extend(piece)
     elif (
         last is None
@@ -227,6 +231,18 @@ def _only_settings(piece: list[Token]) -> bool:
         for token in piece
     )
     return numbers and not acts
+
+
+_FRAGMENT: Final = frozenset(
+    {"FLAKE", "MONOLAYER", "BILAYER", "TRILAYER", "ATOMIC", "HIGHRES", "VACANCY", "DEFECT", "DENSITY", "BELOW", "BUDGET",
+     "DOSE", "KEEP", "MATERIAL", "ELEMENT"}
+)  # fmt: skip
+
+
+def _fragments(before: Clause, piece: list[Token]) -> bool:
+    """'Three flakes. Monolayer. Vacancy density.': notes of one wish, none of them a sentence."""
+    tokens = [token for token in (*before.tokens, *piece) if token.matters]
+    return all(token.concept in _FRAGMENT or token.kind == "number" or token.dim == "dose" for token in tokens)
 
 
 def _bare_verb(clause: Clause) -> bool:

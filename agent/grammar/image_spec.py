@@ -46,6 +46,7 @@ class ImageSpec:
     defocus_nm: float | None = None
     dose_e_per_a2: float | None = None
     """Wanted mean dose of the whole image [e/Å²]."""
+    averaged: bool = False
     every_s: float | None = None
     duration_s: float | None = None
     atomic: bool = False
@@ -80,6 +81,7 @@ def read_image(clause: Clause, draft: Draft, *, counted: bool = True) -> ImageSp
     spec.summed = clause.has("AVERAGE", "SERIES", "FRAME") or any(
         token.concept == "REPEAT" for token in clause.kind("number")
     )
+    spec.averaged = clause.has("AVERAGE")
     if counted:
         _count(clause, spec, draft)
     if spec.summed and spec.dwell_us is not None:
@@ -186,9 +188,9 @@ def _current(clause: Clause, token: Token, spec: ImageSpec, draft: Draft) -> boo
 
 def _dose(clause: Clause, token: Token, spec: ImageSpec, draft: Draft) -> bool:
     """A bound ('below', 'budget') limits the whole request; any other dose is what the image should get."""
-    if clause.near(token, {"BELOW", "BUDGET", "BURN"}, before=5):
+    if clause.near(token, {"BELOW", "BUDGET", "BURN", "LIMITS"}, before=5):
         draft.budget_e_per_a2 = min(token.value, draft.budget_e_per_a2 or token.value)
-        clause.take("BELOW", "BUDGET")
+        clause.take("BELOW", "BUDGET", "KEEP", "LIMITS")
     elif spec.dose_e_per_a2 is None:
         spec.dose_e_per_a2 = token.value
     else:
@@ -226,10 +228,12 @@ def _count(clause: Clause, spec: ImageSpec, draft: Draft) -> None:
 
 
 def _counts_images(clause: Clause, token: Token) -> bool:
+    if clause.near(token, {"BELOW", "BUDGET", "ABOVE", "LIMITS"}, before=3, after=0):
+        return False  # 'below 2e4' lacks its unit; it counts nothing
     at = clause.tokens.index(token)
     after = [other for other in clause.tokens[at + 1 : at + 5] if other.kind == "word"]
     before = clause.tokens[max(0, at - 2) : at]
-    countable = {"IMAGE", "FRAME", "HAADF", "BF", "SERIES", "EACH"}
+    countable = {"IMAGE", "FRAME", "HAADF", "BF", "SERIES", "EACH", "TIMES"}
     return any(other.concept in countable for other in after) or any(
         other.concept in {"AVERAGE", "FRAME", "SERIES"} for other in before
     )
@@ -248,6 +252,8 @@ def _flags(clause: Clause, spec: ImageSpec) -> None:
 def _cues(clause: Clause) -> None:
     """Words that carried no number of their own but were about this image."""
     clause.take("ACQUIRE", "IMAGE", "FRAME", "SERIES", "AVERAGE", "PX", "SET", "MORE")
+    if clause.take("TIMES"):
+        clause.take("REPEATRUN")  # 'repeat it ten times'
     for concept, dims in (
         ("FOV", {"length"}),
         ("DWELL", {"time"}),

@@ -295,8 +295,21 @@ def _series(spec: ImageSpec, args: dict[str, Any], draft: Draft) -> None:
 def _timed(spec: ImageSpec, args: dict[str, Any], draft: Draft, said: str) -> None:
     every = spec.every_s or 1.0
     price = draft.price(args["fov_nm"], args["width_px"], args["height_px"], args["dwell_us"])
-    times = spec.frames or (math.floor(spec.duration_s / every + 1e-9) if spec.duration_s else None)
     one = price.line() if price else "dose unknown"
+    if spec.frames == 1:  # 'one image every minute' counts none
+        spec.frames = None
+    if spec.averaged:
+        draft.ask(f"'{said}': an average, or single images every {every:g} s?", "an average", "single images")
+        return
+    if spec.frames and spec.duration_s and abs(spec.frames * every - spec.duration_s) > every:
+        draft.ask(
+            f"'{said}': {spec.frames} images every {every:g} s take {seconds_text(spec.frames * every)}, "
+            f"not {seconds_text(spec.duration_s)}. Which holds?",
+            f"{spec.frames} images every {every:g} s",
+            f"every {every:g} s for {seconds_text(spec.duration_s)}",
+        )
+        return
+    times = spec.frames or (math.floor(spec.duration_s / every + 1e-9) if spec.duration_s else None)
     if not times:
         draft.ask(
             f"'{said}': for how long? One frame costs {one}.",

@@ -54,8 +54,10 @@ def _span(name: str, low: float, high: float) -> str:
 
 def _limits_source(draft: Draft) -> str:
     able = draft.situation.capabilities
-    measured = f", measured by {able.measured_by}" if able.measured_by else ""
-    return f"limits {able.limits_version}{measured}"
+    source = able.measured_by
+    if source and not source.startswith(("declared", "measured")):  # 'measured by staff', 'declared by the simulation'
+        source = f"measured by {source}"
+    return f"limits {able.limits_version}" + (f", {source}" if source else "")
 
 
 def _refuse_range(draft: Draft, name: str, value: float, low: float, high: float) -> None:

@@ -5,7 +5,8 @@ from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.reading import Reading
 from eucentric.agent.grammar.reply import reply
 from eucentric.agent.grammar.safety import at_once_if_asked
-from eucentric.agent.grammar.tokens import Sentence, tokenise
+from eucentric.agent.grammar.scanner import tokenise
+from eucentric.agent.grammar.tokens import Sentence
 from eucentric.agent.planner import Situation
 from eucentric.core.plan import Proposal
 from eucentric.core.request import Request

@@ -53,11 +53,12 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
 
 _AREA = r"(?:ångstr(?:o|ö)ms?|angstr(?:oe|o|ö)ms?|ang|å|å|a|nanomet(?:er|re)s?|nm)(?![a-zåäöü])"
 DOSE: Final = re.compile(
-    r"\s*(?:e[-⁻−]?|el(?:ec)?|electrons?|elektronen)\s*"
+    r"\s*(?P<kilo>k(?=el?[-⁻−]?\s*[/·* ])|kilo[- ]?|thousand\s+|tausend\s+)?(?:e[-⁻−]?|el(?:ec)?|electrons?|elektronen)\s*"
     r"(?:(?:/|per|pro|·|\*)\s*(?:(?P<sq>sq(?:uare)?\.?|quadrat-?)\s*)?|\s+(?=\S+\s*(?:\^|\*\*)?\s*[-⁻−]\s*[2²])|(?=[åÅ]))"
     rf"(?P<area>{_AREA})\s*(?P<pow>(?:\^|\*\*)?\s*\(?[-⁻−]?\s*[2²]\)?|squared)?(?P<rate>\s*(?:/|per|pro)\s*s(?:ec(?:ond)?)?\b)?",
     re.I,
 )
+_APART = re.compile(r"\s*(?P<prefix>nano|micro|mikro|milli|pico|piko)[ -](?P<base>sec(?:ond)?s?|sekunden?|met(?:er|re)s?)\b", re.I)
 _PLAIN = re.compile(r"(?P<gap>\s*-?\s*)(?P<unit>[a-zA-Zåäöüµμ°%Å]+)", re.I)
 _MAG = re.compile(r"\s*(?P<si>[kKM])?\s*[x×X](?![\w×])")
 _THOUSANDS = r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?=\s*[a-zA-Zµμ°Åå%])"
@@ -122,7 +123,7 @@ def read_unit(text: str, at: int, value: float) -> Measured | None:
     if dose and (dose["sq"] or dose["pow"]):
         unit = "e/nm^2" if dose["area"].lower().startswith("n") else "e/angstrom^2"
         per_second = bool(dose["rate"])
-        number = convert(value, unit, TARGET["dose"])
+        number = convert(value * (1000.0 if dose["kilo"] else 1.0), unit, TARGET["dose"])
         return Measured("dose_rate" if per_second else "dose", number, dose.end(), unit)
     magnification = _MAG.match(text, at)
     if magnification and (magnification["si"] or value >= 1000):
@@ -132,6 +133,10 @@ def read_unit(text: str, at: int, value: float) -> Measured | None:
 
 
 def _plain_unit(text: str, at: int, value: float) -> Measured | None:
+    apart = _APART.match(text, at)  # '2 micro seconds'
+    if apart and f"{apart['prefix']}{apart['base']}".lower() in UNITS:
+        dim, unit = UNITS[f"{apart['prefix']}{apart['base']}".lower()]
+        return Measured(dim, convert(value, unit, TARGET[dim]), apart.end(), unit)
     match = _PLAIN.match(text, at)
     if not match or ("-" in match["gap"] and len(match["gap"]) > 1):
         return None

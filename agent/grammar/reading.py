@@ -15,6 +15,7 @@ from eucentric.agent.grammar.campaign import Work
 from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.image_spec import read_image
+from eucentric.agent.grammar.words import ELEMENT_NAMES, fold
 
 
 class Reading:
@@ -74,6 +75,8 @@ class Reading:
     def _campaign(self, clause: Clause) -> bool:
         draft, work = self.draft, self.work
         if campaign.wants_flakes(clause) and work is None:
+            if campaign.points_here(clause, draft):
+                return True
             self.work = campaign.flakes(clause, draft)
             self.work.element = self.element
         elif work is not None and campaign.wants_revisit(clause, work):
@@ -97,7 +100,9 @@ class Reading:
             work.focus = True
             clause.take("AUTOFOCUS", "ACQUIRE", "BESIDE")
             return True
-        if imaging.wants_image(clause) or (clause.has("ATOMIC") or clause.free("dose")):
+        if work.kind == "flakes" and campaign.only_counts(clause, work):
+            return True
+        if imaging.wants_image(clause) or clause.has("ATOMIC", "HIGHRES") or clause.free("dose"):
             self._image_inside(clause, work)
             return True
         if (
@@ -110,11 +115,9 @@ class Reading:
         return False
 
     def _image_inside(self, clause: Clause, work: Work) -> None:
-        counts = [
-            token
-            for token in clause.kind("number")
-            if token.value == int(token.value) and 1 <= token.value <= 50 and not token.concept
-        ]
+        counts = campaign.whole_numbers(clause)
+        if work.kind == "flakes":
+            campaign.close_up(clause, self.draft)
         if work.kind == "flakes" and counts and not clause.has("AVERAGE", "FRAME", "SERIES"):
             found, work.at_most = work.at_most, int(counts[0].value)
             counts[0].used = True
@@ -178,12 +181,13 @@ class Reading:
         card = self.draft.situation.specimen
         for token in clause.take("MATERIAL", "ELEMENT"):
             if token.concept == "ELEMENT":
-                self.element = token.text
+                symbol = ELEMENT_NAMES.get(fold(token.text), token.text)
+                self.element = symbol
                 if self.work is not None:
-                    self.work.element = token.text
-                if card and token.text not in card.material and card.material[:1].isupper():
+                    self.work.element = symbol
+                if card and symbol not in card.material and card.material[:1].isupper():
                     self.draft.assume(
-                        f"{token.text}: not in the card's material {card.material}; all kinds of vacancy are counted"
+                        f"{symbol}: not in the card's material {card.material}; all kinds of vacancy are counted"
                     )
             elif card is None:
                 self.draft.assume(f"material {token.text}: no specimen card is loaded to compare it with")

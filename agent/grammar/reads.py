@@ -169,7 +169,7 @@ def _state(clause: Clause, draft: Draft) -> None:
     draft.add("get_state", "stage, optics and beam as the instrument reports them")
     stage = draft.situation.state.stage
     parts = [
-        f"{name.rpartition('_')[0]} {reading.reported:.2f} {'deg' if name.endswith('deg') else 'um'}"
+        f"{name.rpartition('_')[0]} {reading.reported:.2f} {'deg' if name.endswith('deg') else 'µm'}"
         for name, reading in stage.items()
     ]
     optics = draft.situation.state.optics

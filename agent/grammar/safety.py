@@ -40,8 +40,9 @@ def at_once_if_asked(clauses: list[Clause], sentence: Sentence, planner: str) ->
     """Stop and blank act at once, alone; what else was said is named and left."""
     if not clauses:
         return None
+    clauses = _after_interjections(clauses)
     first = clauses[0]
-    if _is_stop(first):
+    if _is_stop(first) and not _conditional(clauses, sentence):
         return _at_once(
             "abort",
             {"blank": True, "hold_stage": True},
@@ -55,6 +56,40 @@ def at_once_if_asked(clauses: list[Clause], sentence: Sentence, planner: str) ->
     return None
 
 
+_INTERJECTIONS: Final = frozenset(
+    {"no", "wait", "oh", "ah", "hey", "shit", "damn", "fuck", "nein", "warte", "achtung", "attention", "careful", "vorsicht",
+     "ok", "okay", "please", "bitte", "now", "moment", "hold", "on", "schnell", "quick", "eh"}
+)  # fmt: skip
+
+
+def _after_interjections(clauses: list[Clause]) -> list[Clause]:
+    """'no wait, stop!': words that only call for attention are no instruction of their own."""
+    for at, clause in enumerate(clauses[:3]):
+        if not all(token.kind == "mark" or token.text.lower() in _INTERJECTIONS for token in clause.tokens):
+            return clauses[at:]
+    return clauses
+
+
+def _conditional(clauses: list[Clause], sentence: Sentence) -> bool:
+    """'stop if the dose …' is no stop now; 'STOP! If you go on, …' is one."""
+    if len(clauses) < 2 or not clauses[1].said("IF"):
+        return False
+    between = sentence.text[clauses[0].tokens[-1].end : clauses[1].tokens[0].start]
+    return not any(mark in between for mark in ".!?;\n")
+
+
+def _later(words: list[Token]) -> bool:
+    """'stop in 5 minutes', 'stop after this frame'."""
+    end = next((at for at, token in enumerate(words) if token.kind == "mark"), len(words))
+    texts = [token.text.lower() for token in words[:end]]
+    if texts[:1] in (["at"], ["once"], ["nach"]) or {"after", "when", "until", "till", "bis", "sobald"} & {*texts}:
+        return True
+    return any(
+        one in {"in", "nach", "for", "für"} and token.dim == "time"
+        for one, token in zip(texts, words[1:end], strict=False)
+    )
+
+
 def _is_stop(clause: Clause) -> bool:
     """'stop', 'halt the scan', 'please abort now': the stop word leads, and no quantity or condition says otherwise."""
     words = [token for token in clause.tokens if token.kind != "mark"]
@@ -66,12 +101,14 @@ def _is_stop(clause: Clause) -> bool:
         return False
     if any(token.concept in {"GATE", "LIMITS"} for token in words):
         return False
-    if any(
-        token.text.lower() in {"after", "at", "when", "nach", "once"}
-        for token in words[hits[0] + 1 : hits[0] + 2]
-    ):
+    if _later(clause.tokens[clause.tokens.index(words[hits[0]]) + 1 :]):
         return False
-    return all(not token.matters or token.concept in _STOP_COMPANY for token in lead) and len(lead) <= 4
+    return all(not token.matters or _harmless(token) for token in lead) and len(lead) <= 5
+
+
+def _harmless(token: Token) -> bool:
+    said = token.text.lower() in {"said", "say", "sagte", "sage", "meant", "everything", "alles", *_INTERJECTIONS}
+    return said or token.concept in _STOP_COMPANY
 
 
 def _all_company(words: list[Token]) -> bool:

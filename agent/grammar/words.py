@@ -38,6 +38,7 @@ _TABLE: Final[dict[str, str]] = {
         gebracht abgegeben deposited ab aus heran aktuelle aktueller aktuellen aktuelles momentan momentane if_needed wenn_moeglich falls_moeglich received seen absorbed accumulated gotten collected_so_far so_far far bisher abbekommen bekommen up_to_now
         hand side seite richtung_von taken wurde worden gemacht aufgenommen recorded have_you we_have yesterday_s
         because since weil damit so_that in_order then_please tonight heute today whether ob out off_the
+        aber jedoch however their deren dessen would_it_be_possible waere_es_moeglich grateful_if_you_could if_you_could if_you_would wenn_es_geht grateful i_d i_ll i_m we_d we_ll let_s sofort unverzueglich different verschiedene verschiedenen brauche brauchen wuensche on_average im_mittel im_durchschnitt im_schnitt
         perhaps vielleicht maybe kurz short shortly eben pretty bald soon rather mir_bitte wants wish get_me
         """,
     "ONE": "one ones",
@@ -54,6 +55,8 @@ _TABLE: Final[dict[str, str]] = {
     "EACH": "each every_one jeweils jedem jeder jedes jede everywhere overall_ all alle_ ueberall each_of all_of"
             " at_each on_each at_every_position for_each per_position",
     "SURE": "sure certain confident confidence sicher uncertainty interval unsicherheit genau exactly how_sure",
+    "KEEP": "keep keeping stay staying bleib bleibe bleiben bleibst remain remaining",
+    "HIGHRES": "high-res hi-res high_res hi_res highres hires hochaufgeloest hochaufgeloeste hochaufgeloesten",
     "POLITE": "i_trust",
     "QUICK": "quick fast schnell schnelles schnelle rapid rasch",
     "APPROX": "about approximately around roughly circa ca approx etwa ungefaehr rund",
@@ -62,7 +65,7 @@ _TABLE: Final[dict[str, str]] = {
     "SETTING": "using_settings with_a",
     "SIZE": "size resolution_ groesse sized width breite_ edge kante height_ square quadrat area_ region_",
     "QUESTION": "what whats where wheres which_ how who when why was wo welche welcher welches wie wieviel wann warum"
-                " wieviele how_many how_much tell tell_me show show_me display zeig zeige zeigen sag sage sagen list read"
+                " wieviele how_many how_much are_there gibt_es tell tell_me show show_me display zeig zeige zeigen sag sage sagen list read"
                 " lies what_is what_are was_ist wie_ist wie_viel wie_viele let_me_know explain know wissen read_out"
                 " nenne nenn query check ask wie_hoch wie_gross wie_lange how_long give_me",
     "NOT": "not no dont don_t do_not doesn_t never without nicht kein keine keinen keiner ohne nie niemals"
@@ -76,7 +79,7 @@ _TABLE: Final[dict[str, str]] = {
             " aufhoeren hoer_auf brich_ab breche_ab quit freeze terminate kill arret stop_it stop_now panic alto pare"
             " notstopp stoppt halte_an beende beenden estop e_stop notstop einhalten cease",
     "BLANK": "blende blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_weg blanked dunkeltasten tast_aus"
-             " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen",
+             " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen cut_the_beam cut_beam cut_the_electron_beam cut_off_the_beam close_the_beam",
     "TURN_OFF": "turn_off switch_off shut_off shut turn_it_off schalte_aus ausschalten abschalten schalte_ab",
     "UNBLANK": "unblank unblanke beam_on strahl_an unblanking entblanken beam_back_on einblenden unblanken",
     # stage
@@ -106,7 +109,7 @@ _TABLE: Final[dict[str, str]] = {
             " markieren speicher keep_in_mind",
     "SAVED": "saved stored_position remembered marked gespeichert gemerkte bookmarked gemerkt",
     "POSITION": "position positions coordinates_ stelle ort posi stagepos pos",
-    "PLACE": "place places area areas region regions spot location locations bereich gebiet field_ places_ stellen bereiche"
+    "PLACE": "place places area areas region regions surroundings surrounding neighbourhood neighborhood vicinity umgebung nachbarschaft umfeld spot location locations bereich gebiet field_ places_ stellen bereiche"
              " points point punkt punkte",
     "NAMED": "named called name namens names unter_dem_namen genannt label labelled",
     "ALITTLE": "a_bit slightly a_little little etwas ein_wenig ein_bisschen bisschen somewhat a_touch touch a_tad tad wenig"
@@ -120,8 +123,8 @@ _TABLE: Final[dict[str, str]] = {
                " probecurrent",
     "DEFOCUS": "defocus defokus defokussierung underfocus unterfokus overfocus ueberfokus defocusing defokussieren",
     "FOV": "fov field_of_view field-of-view field view bildfeld sehfeld gesichtsfeld fieldofview fields_of_view bildausschnitt"
-           " field_size feldgroesse bildbreite image_width scan_width frame_width frame_size scan_size scan_field image_size"
-           " bildgroesse scanfeld feld fovs",
+           " field_size feldgroesse bildbreite image_width scan_width frame_width frame_size scan_size scan_field image_size edge_length side_length"
+           " kantenlaenge seitenlaenge bildgroesse scanfeld feld fovs",
     "BEAM": "beam strahl electron_beam elektronenstrahl",
     "BEAMSHIFT": "beam_shift image_shift strahlverschiebung beamshift strahl_verschieben",
     "DWELL": "dwell dwell_time dwelltime pixel_time pixel_dwell verweilzeit verweildauer per_pixel pixelzeit pixel_dwell_time"
@@ -141,7 +144,7 @@ _TABLE: Final[dict[str, str]] = {
     "FRAME": "frame frames einzelbilder einzelbild repeats passes scans_ frames_of durchlaeufe",
     "SERIES": "series serie bilderserie stack stapel sequence sequenz burst time_series zeitserie bildserie multi-frame"
               " multiframe movie video film bildfolge reihe",
-    "AVERAGE": "average averaged averaging mittle mitteln gemittelt sum summed add_up accumulate drift-corrected driftcorrected"
+    "AVERAGE": "average averaged averaging mittle mitteln gemittelt sum summed add_up accumulate drift-corrected driftcorrected drift_corrected drift_correction driftkorrektur"
                " summe summiere aufsummieren integrate mittelwert mittelung driftkorrigiert addiere summieren mitteln_ueber mean",
     "HAADF": "haadf hadf adf annular_dark_field high-angle_annular_dark-field z-contrast z_contrast zkontrast darkfield dark_field"
              " dunkelfeld dunkelfeldbild high_angle",
@@ -152,7 +155,8 @@ _TABLE: Final[dict[str, str]] = {
     "OVERVIEW": "overview uebersicht uebersichtsbild uebersichtsaufnahme low-mag low_mag low_magnification",
     "ATOMIC": "atomic_resolution atomic-resolution atomically atomic atomar atomarer atomare atomare_aufloesung lattice_resolution"
               " of_atoms atom-resolved atomically_resolved atomaufgeloest gitteraufloesung atomic_scale lattice atomauflösend"
-              " atomic-scale single_atoms of_the_atoms atomaufloesung lattice-resolved atomic_res atomgenau",
+              " atomic-scale single_atoms of_the_atoms atomaufloesung lattice-resolved atomic_res atomgenau"
+              " atomar_aufgeloest atomar_aufgeloeste atomar_aufgeloesten atomar_aufgeloester atomar_aufgeloestes",
     "ATOMS": "atoms atom columns column atome saeulen atomsaeulen atomen",
     "EVERY": "every alle jede_n all_ alle_je",
     "CONTINUE_FOR": "continue_for duration during dauer waehrend lasting for_a_total continuing fuer_insgesamt weitermachen_fuer",
@@ -164,7 +168,7 @@ _TABLE: Final[dict[str, str]] = {
     "BESIDE": "beside next_to neben nebenan daneben away adjacent off_to_the_side nebendran",
     # campaigns
     "SURVEY": "survey surveying map mosaic montage ueberblick kartiere kartieren mosaik durchmustere uebersichtskarte"
-              " overview_map atlas stitch scan_over screening screen rastere abrastern",
+              " overview_map look_around have_a_look_around take_a_look_around atlas stitch scan_over screening screen rastere abrastern",
     "GRID": "grid raster gitter tiles tile kacheln kachel array matrix positions_grid grid_of mesh rasters",
     "PITCH": "separated pitch spacing apart abstand schrittweite step_size steps distance schritten rasterabstand schritte rastermass"
              " spaced abstaenden raster_pitch separation interval_of",
@@ -174,13 +178,13 @@ _TABLE: Final[dict[str, str]] = {
     "PARTICLE": "particle particles nanoparticle nanoparticles teilchen partikel nanopartikel np nps nanorod nanorods precipitate"
                 " precipitates nanoteilchen",
     "MONOLAYER": "monolayer monolayers single-layer single_layer singlelayer einlagig einlagige einlagigen monolage monolagen"
-                 " one-layer einzellage einzellagen monolayered monolagig monolagige monolagigen 1l einzellagig",
+                 " one-layer einzellage einzellagen monolayered monolagig monolagige monolagigen 1l einzellagig single_layers single-layers one-layered monolayern einzelne_lagen",
     "BILAYER": "bilayer bilayers double-layer double_layer zweilagig zweilagige zweilagigen doppellage doppellagen two-layer",
     "TRILAYER": "trilayer trilayers triple-layer dreilagig dreilagige dreilagigen three-layer",
     "LAYERS": "layer layers lagen lage schichten schicht layered lagig lagige",
     "FEWLAYER": "few-layer few_layer multilayer multilayers mehrlagig fewlayer",
     "FIND": "find locate search look_for search_for finde finden suche suchen identify pick choose_ select spot_ hunt aufspueren"
-            " such look wanted pick_out lokalisiere",
+            " such look wanted pick_out lokalisiere have_a_look take_a_look",
     "REVISIT": "revisit go_back_to return_to come_back_to visit besuche_erneut zurueck_zu zurueck_zu_den besuche",
     "WORST": "worst most_defective most_defects highest_density defect-rich schlechteste schlechtesten defektreichste"
              " defektreichsten highest_defect_density most_vacancies most_damaged defective schlimmsten highest-density"
@@ -198,7 +202,7 @@ _TABLE: Final[dict[str, str]] = {
     "DEFECT": "defect defects defekt defekte defekten point_defects punktdefekte fehler defekterkennung defect_detection imperfection"
               " imperfections",
     "DENSITY": "density concentration dichte konzentration leerstellendichte fraction vacancy_density anteil"
-               " vacancy_concentration defektdichte defect_density leerstellenkonzentration densities",
+               " vacancy_concentration defektdichte vacancy_statistics defect_statistics leerstellenstatistik defect_density leerstellenkonzentration densities",
     "LAST": "last latest previous recent letzte letzten letztem letztes most_recent zuletzt_aufgenommene vorige vorigen current_image"
             " letzter just_taken you_just_took just",
     "DISLOCATION": "dislocation dislocations grain_boundary grain_boundaries versetzung versetzungen korngrenze korngrenzen"
@@ -213,7 +217,7 @@ _TABLE: Final[dict[str, str]] = {
     "BUDGET": "budget dose_budget dosisbudget allowance dose_limit dosisgrenze dosislimit",
     "DOSE": "dose doses dosis electron_dose elektronendosis fluence dosage total_dose exposure_dose gesamtdosis dosen",
     "BELOW": "below under less_than at_most max maximum maximal hoechstens unter up_to not_more_than no_more_than upto within"
-             " weniger_als nicht_mehr_als unterhalb maximally < ≤ bis_zu stay_below keep_below smaller_than kleiner_als not_exceed"
+             " weniger_als nicht_mehr_als unterhalb maximally < ≤ bis_zu stay_below keep_below smaller_than small_than lower_than not_above not_over not_higher_than no_higher_than geringer_als niedriger_als nicht_ueber nicht_hoeher_als kleiner_als not_exceed"
              " not_exceeding without_exceeding limit_of limited_to ceiling cap under_a_budget_of",
     "ABOVE": "above at_least more_than larger_than bigger_than minimum mindestens groesser_als > ≥ wider_than min_size larger"
              " bigger over_ groesser not_smaller_than ueber_",
@@ -335,6 +339,14 @@ sekunden minuten setze stelle speichere zurück im nicht kein aufnahme dosis aus
 danach anschließend leerstellen"""
 GERMAN: Final = frozenset(fold(word) for word in _GERMAN_WORDS.split())
 """Words that show that a request is German."""
+
+
+ELEMENT_NAMES: Final = {
+    "titanium": "Ti", "titan": "Ti", "molybdenum": "Mo", "molybdaen": "Mo", "niobium": "Nb", "niob": "Nb",
+    "strontium": "Sr", "tantalum": "Ta", "tantal": "Ta", "zirconium": "Zr", "zirkonium": "Zr", "selenium": "Se",
+    "selen": "Se", "chromium": "Cr", "chrom": "Cr", "scandium": "Sc", "hafnium": "Hf",
+}  # fmt: skip
+"""Names of elements, folded, for those whose symbol is read too."""
 
 
 def typing_distance(one: str, two: str, most: int) -> int:

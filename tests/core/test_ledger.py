@@ -4,6 +4,7 @@ import re
 import signal
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -163,9 +164,10 @@ def test_threads_on_one_ledger_do_not_mix_their_transactions(ledger: Ledger) -> 
 
 
 _APPEND = """
-import sys
+import sys, time
 from pathlib import Path
 from eucentric.core.ledger import Ledger
+time.sleep(max(0, float(sys.argv[4]) - time.time()))
 ledger = Ledger(Path(sys.argv[1]))
 for i in range(int(sys.argv[3])):
     ledger.append(sys.argv[2], "found", "me", f"row {i}", {"i": i})
@@ -173,9 +175,12 @@ for i in range(int(sys.argv[3])):
 
 
 @pytest.mark.parametrize(("processes", "rows"), [(2, 200), (5, 3)])
-def test_processes_append_at_once_and_no_row_is_lost(tmp_path: Path, spawn, processes: int, rows: int) -> None:
+def test_processes_append_at_once_and_no_row_is_lost(
+    tmp_path: Path, spawn, processes: int, rows: int
+) -> None:
     path = tmp_path / "new" / "audit.db"
-    running = [spawn(_APPEND, str(path), f"p{i}", str(rows)) for i in range(processes)]
+    at = str(time.time() + 0.4 * processes)  # all open the new file at the same moment
+    running = [spawn(_APPEND, str(path), f"p{i}", str(rows), at) for i in range(processes)]
     for one in running:
         _, complaint = one.communicate(timeout=60)
         assert one.returncode == 0, complaint
@@ -194,8 +199,7 @@ import sys, time
 from pathlib import Path
 from eucentric.core.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline() if False else time.sleep(max(0, float(sys.argv[3]) - time.time()))
+time.sleep(max(0, float(sys.argv[3]) - time.time()))
 with ledger.transaction():
     if not ledger.events(run="r", kinds=("decided",)):
         ledger.append_in_transaction("r", "decided", sys.argv[2], "mine", {"outcome": sys.argv[2]})

@@ -146,7 +146,9 @@ class BenchPort:
             raise BadInput(f"there is no frame {name!r}")
         return images[-1]
 
-    def events(self, *, run: str | None = None, kind: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    def events(
+        self, *, run: str | None = None, kind: str | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
         rows = [row for row in reversed(self.rows) if kind in (None, row["kind"])]
         return rows[:limit]
 
@@ -170,17 +172,22 @@ class BenchPort:
     @property
     def context(self) -> Context:
         return Context(
-            self, self, self.specimen, Path("."), self.notes.append, lambda: (Path("report.md"), Path("report.html"))
+            self,
+            self,
+            self.specimen,
+            Path("."),
+            self.notes.append,
+            lambda: (Path("report.md"), Path("report.html")),
         )
 
     @property
     def setting(self) -> Setting:
         return Setting(self.capabilities(), self.state(), self.specimen)
 
-    def do(self, tool: Tool[Any, Any], **args: Any) -> Any:
+    def do(self, tool: Tool[Any, Any], /, **args: Any) -> Any:
         return tool.run(tool.args.model_validate(args), self.context)
 
-    def cost(self, tool: Tool[Any, Any], **args: Any) -> Cost:
+    def cost(self, tool: Tool[Any, Any], /, **args: Any) -> Cost:
         return tool.cost(tool.args.model_validate(args), self.setting)
 
     def true_offset_nm(self, x_um: float, y_um: float) -> float:

@@ -58,7 +58,8 @@ def find_regions(
     """
     smooth = ndimage.gaussian_filter(share, smooth_px) / layer_share
     mask = np.abs(smooth - layers * (1 + 0.05)) < tolerance + 0.1 * (layers - 1)
-    mask = ndimage.binary_opening(ndimage.median_filter(mask.astype(np.uint8), 3) > 0, disk(2))
+    clean = ndimage.median_filter(mask.astype(np.uint8), 3) > 0
+    mask = ndimage.binary_opening(clean, disk(2))  # type: ignore[no-untyped-call]
     labels, count = ndimage.label(mask)
     regions = []
     for index, box in enumerate(ndimage.find_objects(labels), start=1):

@@ -36,10 +36,11 @@ def edge_sharpness(images: list[Image]) -> NDArray[np.float64]:
     steep = [_gradient(image, 1.0) for image in plain]
     wide = [_gradient(image, 1.5) for image in plain]
     total = np.sum(wide, axis=0, dtype=np.float32)
-    return np.array([_slope(own, (total - mine) / (len(images) - 1)) for own, mine in zip(steep, wide, strict=True)])
+    others = np.float32(len(images) - 1)
+    return np.array([_slope(own, (total - mine) / others) for own, mine in zip(steep, wide, strict=True)])
 
 
-def _slope(own: NDArray[np.float32], rest: NDArray[np.float32]) -> float:
+def _slope(own: NDArray[np.floating], rest: NDArray[np.floating]) -> float:
     steepness = (rest**2).sum(axis=0)
     keep = steepness > np.partition(steepness.ravel(), -steepness.size // 32)[-steepness.size // 32]
     along = (own * rest).sum(axis=0)
@@ -110,12 +111,14 @@ def _powers(images: list[Image], pixel_nm: float, band_per_nm: tuple[float, floa
     """(n, K): power of each image at the K frequencies of a band, in units of the image's own noise."""
     height, width = images[0].shape
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
-    radius = np.hypot(scipy.fft.fftfreq(height, pixel_nm)[:, None], scipy.fft.rfftfreq(width, pixel_nm)[None, :])
+    radius = np.hypot(
+        scipy.fft.fftfreq(height, pixel_nm)[:, None], scipy.fft.rfftfreq(width, pixel_nm)[None, :]
+    )
     band = (radius >= band_per_nm[0]) & (radius < band_per_nm[1])
     rows = [np.abs(scipy.fft.rfft2((image - image.mean()) * window)[band]) ** 2 for image in images]
     stack = np.asarray(rows, np.float64)
     floor = np.median(stack, axis=1, keepdims=True) / np.log(2)  # of an exponential distribution
-    return stack / np.maximum(floor, 1e-12)
+    return np.asarray(stack / np.maximum(floor, 1e-12))
 
 
 def lattice_focus(

@@ -12,6 +12,8 @@ Image = NDArray[np.float32]
 MAX_STEP_PX = 5
 """Largest believable drift between frames [px]: less than half the shortest lattice spacing at the
 recommended sampling, so that neighbouring columns are not confused."""
+_SMOOTH_PX = 0.8
+"""Smoothing before registration [px]: at 31 pm a pixel more would take the lattice away too."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,9 @@ class Aligned:
     image: Image
     used: tuple[bool, ...]
     path_px: float | None
-    """Length of the drift path from first to last used frame [px]."""
+    """Distance drifted from the first to the last used frame [px]; None if none but the first was used."""
+    last_used: int
+    """Index of the last used frame."""
     first_centre_px: tuple[float, float]
     """Centre of the sum relative to the first frame's centre (rows, columns) [px]."""
 
@@ -38,10 +42,10 @@ def aligned_sum(frames: list[Image]) -> Aligned:
     used = [True]
     total = frames[0].astype(np.float64)
     step = (0.0, 0.0)
-    last = (0.0, 0.0)
+    last = reached = (0.0, 0.0)
     for frame in frames[1:]:
         guess = (last[0] + step[0], last[1] + step[1])
-        match = drift(total.astype(np.float32), frame, MAX_STEP_PX, sigma=1.5, expected=guess)
+        match = drift(total.astype(np.float32), frame, MAX_STEP_PX, _SMOOTH_PX, expected=guess)
         sure = match.sure
         here = (match.rows, match.columns) if sure else guess
         step = (here[0] - last[0], here[1] - last[1]) if sure else step
@@ -50,8 +54,9 @@ def aligned_sum(frames: list[Image]) -> Aligned:
         offsets.append(offset)
         used.append(sure)
         if sure:
+            reached = here
             total += np.roll(frame, (-offset[0], -offset[1]), (0, 1))
-    return _cropped(frames, offsets, used, float(np.hypot(*last)))
+    return _cropped(frames, offsets, used, float(np.hypot(*reached)))
 
 
 def _cropped(frames: list[Image], offsets: list[tuple[int, int]], used: list[bool], path: float) -> Aligned:
@@ -64,4 +69,4 @@ def _cropped(frames: list[Image], offsets: list[tuple[int, int]], used: list[boo
     for frame, (down, across) in kept:
         total += frame[top + down : top + down + rows, left + across : left + across + columns]
     centre = ((top - bottom) / 2, (left - right) / 2)
-    return Aligned(total, tuple(used), path if sum(used) > 1 else None, centre)
+    return Aligned(total, tuple(used), path if sum(used) > 1 else None, int(np.flatnonzero(used)[-1]), centre)
