@@ -1,5 +1,7 @@
 """What a person sees before deciding: the plan with prices, and the envelope that would be granted."""
 
+import textwrap
+
 from eucentric.agent.preview import Preview, Row
 from eucentric.core.calls import Envelope
 from eucentric.core.instrument import MicroscopeState
@@ -29,11 +31,28 @@ def _dose(row: Row) -> str:
     return mean if undersampled else f"≤ {cost.dose_e_per_a2:.3g}"
 
 
-def _line(number: int, row: Row) -> str:
+_WIDE = 60
+"""Columns of the table that say what a step does."""
+
+
+def _lines(number: int, row: Row) -> list[str]:
+    """A step: all of its arguments, on as many lines as they need."""
     times = f"{row.times} × " if row.times > 1 else ""
     asks = {"expose": "beam", "control": "moves"}.get(row.risk, "–")
     time = f"{times}{duration(row.each.seconds)}" if row.each.seconds else "–"
-    return f"{number:>2}  {visible(row.what, limit=64):<64.64}  {time:<16} {_dose(row):<44} {asks}"
+    first, *rest = _folded(visible(row.what, limit=400))
+    return [
+        f"{number:>2}  {first:<{_WIDE}}  {time:<14} {_dose(row):<42} {asks}",
+        *(f"      {line}" for line in rest),
+    ]
+
+
+def _folded(text: str) -> list[str]:
+    """Lines broken between arguments, never between a number and its unit."""
+    name, _, arguments = text.partition("  ")
+    glued = ", ".join(one.replace(" ", "\u00a0") for one in arguments.split(", "))
+    lines = textwrap.wrap(f"{name} {glued}", _WIDE, break_on_hyphens=False) or [""]
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _box(bounds: Preview | Envelope) -> str:
@@ -54,8 +73,11 @@ def _box(bounds: Preview | Envelope) -> str:
 
 def plan_lines(plan: Plan, shown: Preview) -> list[str]:
     """The plan as a table of steps with time and dose."""
-    head = f"{'Plan r' + str(plan.revision):<68}  {'time':<16} {'dose e/Å² (each place)':<44} does"
-    lines = [head] + [_line(number, row) for number, row in enumerate(shown.rows, start=1)]
+    lines = [
+        f"{'Plan r' + str(plan.revision):<{_WIDE + 4}}  {'time':<14} {'dose e/Å² (each place)':<42} does"
+    ]
+    for number, row in enumerate(shown.rows, start=1):
+        lines += _lines(number, row)
     lines.append(
         f"Worst case   {duration(shown.seconds)}, {shown.frames} frames, {shown.megabytes:.0f} MB; "
         f"≤ {shown.dose_e_per_a2:.3g} of {shown.budget_e_per_a2:.3g} e/Å² at any atom of a target"
@@ -69,6 +91,8 @@ def plan_lines(plan: Plan, shown: Preview) -> list[str]:
         lines.append(f"{'Assumed' if index == 0 else '':<12} {visible(text, limit=300)}")
     for text in plan.not_understood:
         lines.append(f"Not understood  {visible(text, limit=200)}")
+    for text in shown.notes:
+        lines.append(f"Note         {visible(text, limit=300)}")
     for text in shown.problems:
         lines.append(f"PROBLEM      {visible(text, limit=400)}")
     return lines

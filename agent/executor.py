@@ -208,4 +208,4 @@ def finding_line(finding: Finding) -> str:
         text = f"below {interval.high * scale:.3g} {unit} (95 %: nothing above background seen)"
     else:
         text = f"{interval.value * scale:.3g} {unit} (95 %: {interval.low * scale:.3g} … {interval.high * scale:.3g})"
-    return f"{finding.what} {text}, {finding.count:.4g} of {finding.of} sites"
+    return f"{finding.what} {text}, {finding.count:.0f} of {finding.of:,} sites"

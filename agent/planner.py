@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from pydantic import Field
+
 from eucentric.core.base import Model
 from eucentric.core.calls import Finding
 from eucentric.core.instrument import Frame, MicroscopeState
@@ -31,7 +33,7 @@ class Situation(Model):
     defaults: Defaults = Defaults()
     last_frame: Frame | None = None
     findings: tuple[Finding, ...] = ()
-    positions: dict[str, tuple[float, float]] = {}
+    positions: dict[str, tuple[float, float]] = Field(default_factory=dict)
     """Saved places by name: (x, y) of the stage [µm]."""
     tools: tuple[str, ...] = ()
     """Names in the catalogue."""

@@ -1,5 +1,7 @@
 """What a plan will cost, from declared timings only: it must not know the future."""
 
+from collections.abc import Callable
+
 from eucentric.agent.rehearsal import Row as Row
 from eucentric.agent.rehearsal import Walk, take_steps
 from eucentric.core.base import Model
@@ -34,11 +36,27 @@ class Preview(Model):
     """What the present place had before [e/Å²]."""
     problems: tuple[str, ...] = ()
     """Why it can't be approved as it is."""
+    notes: tuple[str, ...] = ()
+    """What a person should know that is no problem."""
     asks: bool = False
     """Whether anything in it moves or exposes."""
 
 
-def preview(plan: Plan, setting: Setting, budget_e_per_a2: float, before_e_per_a2: float = 0.0) -> Preview:
+Earlier = Callable[[float, float, float, float], float]
+"""Centre and size of a field [µm] to the deepest dose that anything in it has had so far [e/Å²]."""
+
+
+def _nothing(x_um: float, y_um: float, width_um: float, height_um: float) -> float:
+    return 0.0
+
+
+def preview(
+    plan: Plan,
+    setting: Setting,
+    budget_e_per_a2: float,
+    before_e_per_a2: float = 0.0,
+    earlier: Earlier = _nothing,
+) -> Preview:
     """Walk the plan once with every loop at its bound.
 
     Parameters
@@ -47,9 +65,11 @@ def preview(plan: Plan, setting: Setting, budget_e_per_a2: float, before_e_per_a
         What the present place has had already [e/Å²].
     budget_e_per_a2
         Most any place may receive: the smaller of the specimen card's and the request's.
+    earlier
+        Looks up what other places have had.
     """
     current = setting.state.optics.get("probe_current_pa", 0.0)
-    walk = Walk(setting, current_pa=current, place=before_e_per_a2, given=before_e_per_a2)
+    walk = Walk(setting, current_pa=current, place=before_e_per_a2, given=before_e_per_a2, earlier=earlier)
     stage = setting.state.stage
     walk.reach = {key: [stage[key].reported if key in stage else 0.0] for key in _AXES}
     take_steps(plan.steps, walk, 1)
@@ -57,7 +77,12 @@ def preview(plan: Plan, setting: Setting, budget_e_per_a2: float, before_e_per_a
     worst = max(walk.worst, walk.shared)
     if worst > budget_e_per_a2:
         walk.problems.append(
-            f"worst case {worst:.3g} e/Å² at an atom of a target passes the budget of {budget_e_per_a2:.3g}"
+            "; ".join(
+                [
+                    f"worst case {worst:.3g} e/Å² at one place passes the budget of {budget_e_per_a2:.3g}",
+                    *walk.notes,
+                ]
+            )
         )
     if walk.elsewhere > budget_e_per_a2:
         walk.problems.append(
@@ -75,6 +100,7 @@ def preview(plan: Plan, setting: Setting, budget_e_per_a2: float, before_e_per_a
         budget_e_per_a2=budget_e_per_a2,
         before_e_per_a2=before_e_per_a2,
         problems=tuple(walk.problems),
+        notes=tuple(walk.notes),
         asks=walk.asks,
     )
 

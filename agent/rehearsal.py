@@ -4,6 +4,7 @@ One round of a loop stands for all; what can happen at one place again is multip
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -16,11 +17,13 @@ from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput, EucentricError
 from eucentric.core.instrument import MicroscopeState, Reading
 from eucentric.core.plan import Step
+from eucentric.core.units import echo
 from eucentric.tools.base import Setting, Tool
 from eucentric.tools.catalogue import tool_named
 from eucentric.tools.move_stage import target_of
 from eucentric.tools.scanning import predicted_dose
 
+_UNITS = ("um", "nm", "us", "pa", "pm", "deg", "kv", "mrad", "px", "a2")
 _MOVERS = ("go_to_target", "move_stage", "survey")
 _FIELDS_UM = {"go_to_target": 5.0, "autofocus": 2.0}
 """Widest field of tools that choose it themselves [µm]."""
@@ -60,16 +63,24 @@ class Walk:
     reach: dict[str, list[float]] = field(default_factory=dict)
     current_pa: float = 0.0
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a person should know that is no problem."""
     asks: bool = False
     field_um: float = 0.0
     """Widest field exposed so far."""
     pitches: dict[str, tuple[float, int, int]] = field(default_factory=dict)
     """Grids by the id of their step: pitch [µm], nx, ny."""
+    earlier: Callable[[float, float, float, float], float] = lambda x, y, width, height: 0.0
+    """What earlier runs gave to a field: centre and size [µm] to the deepest dose in it [e/Å²]."""
 
     @property
     def near_um(self) -> float:
         """Two fields whose centres are farther apart than this can't overlap."""
         return self.field_um + stage_error_um(self.setting.capabilities)
+
+    def copy(self) -> "Walk":
+        """A walk that goes its own way; what it looks things up in stays shared."""
+        return copy.deepcopy(self, {id(self.earlier): self.earlier})
 
     def xy(self) -> tuple[float, float]:
         """Where the stage would stand [µm]."""
@@ -86,7 +97,7 @@ class Walk:
         """Take up again what places near this one had before."""
         x, y = self.xy()
         near = [dose for vx, vy, dose in self.visited if max(abs(vx - x), abs(vy - y)) < self.near_um]
-        self.place = sum(near)
+        self.place = sum(near) + self.earlier(x, y, self.field_um, self.field_um)
 
 
 def take_steps(steps: tuple[Step, ...], walk: Walk, times: int) -> None:
@@ -126,7 +137,7 @@ def _drift(step: Step, walk: Walk, rounds: int) -> float:
     if rounds == 1 or not _moves(step):
         return 0.0
     once = walk.setting.state.stage
-    second = copy.deepcopy(walk)
+    second = walk.copy()
     take_steps(step.do, second, 1)
     twice = second.setting.state.stage
     steps = {key: twice[key].reported - once[key].reported for key in once}
@@ -222,10 +233,17 @@ def _field(tool: Tool[Any, Any], name: str, value: Any) -> Any:
 
 
 def _what(tool: Tool[Any, Any], step: Step) -> str:
-    shown = ", ".join(
-        f"{key} {value}" for key, value in step.args.items() if not isinstance(value, dict | list)
-    )
-    return f"{tool.name} {shown}".strip()
+    shown = ", ".join(_argument(key, value) for key, value in step.args.items())
+    return f"{tool.name}  {shown}".strip()
+
+
+def _argument(key: str, value: Any) -> str:
+    """One argument as a person reads it, quantities in two forms where that catches a slip of a power of ten."""
+    stem, _, unit = key.rpartition("_")
+    if isinstance(value, int | float) and not isinstance(value, bool) and unit in _UNITS:
+        return f"{stem.removesuffix('_e_per').replace('_', ' ')} {echo(key, value)}"
+    text = ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+    return f"{key.replace('_', ' ')} {text}"
 
 
 def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
@@ -250,7 +268,7 @@ def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
 
 
 def _reach_around(args: Any, half_um: tuple[float, float], walk: Walk) -> None:
-    centres = zip((args.centre_x_um, args.centre_y_um), walk.xy(), strict=True)
+    centres = zip(_centre(args), walk.xy(), strict=True)
     for key, (asked, here), half in zip(("x_um", "y_um"), centres, half_um, strict=True):
         centre = here if asked is None else asked
         walk.reach[key] += [centre - half, centre + half]
@@ -289,7 +307,8 @@ def _set(
 def _dose(name: str, args: Any, cost: Cost, walk: Walk) -> None:
     if name == "survey":
         deep = _survey_dose(args, cost, walk)
-        walk.worst = max(walk.worst, walk.shared + walk.place + deep)
+        before = max(walk.place, _before_survey(args, walk))
+        walk.worst = max(walk.worst, walk.shared + before + deep)
         walk.shared += cost.dose_e_per_a2
     else:
         walk.place += cost.dose_e_per_a2
@@ -297,6 +316,23 @@ def _dose(name: str, args: Any, cost: Cost, walk: Walk) -> None:
     if cost.elsewhere_e_per_a2:
         walk.elsewhere = max(walk.elsewhere, walk.shared + walk.place + cost.elsewhere_e_per_a2)
     walk.worst = max(walk.worst, walk.shared + walk.place)
+
+
+def _before_survey(args: Any, walk: Walk) -> float:
+    """What earlier runs gave to the deepest place of the area; a survey over it can't pass the budget either."""
+    centre = [here if asked is None else asked for asked, here in zip(_centre(args), walk.xy(), strict=True)]
+    width, height = (2 * args.half_width_um(count) + args.fov_um for count in (args.tiles_x, args.tiles_y))
+    before = walk.earlier(*centre, width, height)
+    if before:
+        walk.notes.append(
+            f"earlier runs gave up to {before:.3g} e/Å² to a place of the survey area (upper bound, stage error "
+            f"included); a fresh area begins {max(width, height):.0f} µm away"
+        )
+    return before
+
+
+def _centre(args: Any) -> tuple[float | None, float | None]:
+    return args.centre_x_um, args.centre_y_um
 
 
 def _survey_dose(args: Any, cost: Cost, walk: Walk) -> float:

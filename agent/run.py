@@ -20,6 +20,7 @@ from eucentric.core.units import STAGE, from_si
 from eucentric.instruments.driver import DriverState
 from eucentric.instruments.instrument import Instrument
 from eucentric.instruments.port import Image
+from eucentric.tools.move_stage import saved_places
 
 
 class Run:
@@ -41,6 +42,7 @@ class Run:
         self.broken: EucentricError | None = None
         """Set once an act is in doubt: nothing may be sent on top of it."""
         self._pixels: dict[str, Image] = {}
+        self._frames: dict[str, Frame] = {}
         state = instrument.state()
         self._load_doses(self.capabilities.identity, state.loading)
         self.stay = self._present_stay(state)
@@ -123,10 +125,13 @@ class Run:
 
     def frame(self, name: str) -> Frame:
         """A frame of this run by id, else of the newest run that has it; 'last' is the newest image."""
+        if name in self._frames:
+            return self._frames[name]
         for event in self.store.ledger.events(kinds=("returned",), newest_first=True):
             for data in event.body.get("frames", ()):
-                frame = Frame.model_validate(data)
-                if frame.id == name or (name == "last" and frame.purpose == "image"):
+                if data["id"] == name or (name == "last" and data["purpose"] == "image"):
+                    frame = Frame.model_validate(data)
+                    self._frames[frame.id] = frame
                     return frame
         raise BadInput(
             f"there is no frame {name!r}" if name != "last" else "there is no image yet",
@@ -149,6 +154,21 @@ class Run:
     def dose_at(self, frame: Frame | None) -> float:
         """Upper bound of the dose so far in a frame's field, or at the present place [e/Å²]."""
         return self.book.before(self._present_place() if frame is None else self._field(frame))
+
+    def dose_in(self, x_um: float, y_um: float, width_um: float, height_um: float) -> float:
+        """Upper bound of the dose so far at the deepest place of a field that another stay will image [e/Å²]."""
+        size = max(width_um, 1e-3), max(height_um, 1e-3)
+        field = Charge(
+            x_um=x_um, y_um=y_um, width_um=size[0], height_um=size[1], dose_e_per_a2=0, stay="later"
+        )
+        return self.book.before(field)
+
+    def positions(self) -> dict[str, tuple[float, float]]:
+        """Places saved for the present specimen loading, by name: (x, y) [µm]."""
+        places = saved_places(self.events(kind="concluded", limit=2000), self.instrument.state().loading)
+        return {
+            name: (at["x_um"], at["y_um"]) for name, at in places.items() if {"x_um", "y_um"} <= at.keys()
+        }
 
     def _present_place(self) -> Charge:
         state = self.instrument.state()

@@ -75,6 +75,7 @@ class Session:
             defaults=Defaults(),
             last_frame=last,
             findings=self.run.findings(),
+            positions=self.run.positions(),
             tools=tuple(tool.name for tool in CATALOGUE),
         )
 
@@ -119,7 +120,7 @@ class Session:
 
     def _previewed(self, plan: Plan) -> Preview:
         setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
-        shown = preview(plan, setting, self.budget(), self.run.dose_at(None))
+        shown = preview(plan, setting, self.budget(), self.run.dose_at(None), self.run.dose_in)
         if not shown.frames or self.run.specimen is not None:
             return shown
         no_card = "no specimen card, no beam: give one with --specimen CARD.toml"

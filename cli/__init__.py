@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -82,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.Abort:
         _fail({"type": "Stopped", "code": "E-STOP-01", "what": "interrupted", "exit_code": 5}, as_json)
     except BrokenPipeError:  # `… | head` closed the pipe: not an error of anybody
-        sys.stdout = None  # type: ignore[assignment]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
         _known(error, as_json)
@@ -115,8 +116,13 @@ def _fail(body: dict[str, Any], as_json: bool) -> None:
     else:
         from eucentric.core.text import visible
 
-        print(f"{body['code']}  {visible(str(body['what']), one_line=False)}", file=sys.stderr)
+        print(f"{body['code']}  {_indented(visible(str(body['what']), one_line=False))}", file=sys.stderr)
         for key in ("why", "remedy"):
             if body.get(key):
-                print(f"  {visible(str(body[key]), one_line=False)}", file=sys.stderr)
+                print(f"  {_indented(visible(str(body[key]), one_line=False))}", file=sys.stderr)
     sys.exit(body["exit_code"])
+
+
+def _indented(text: str) -> str:
+    """Lines after the first are set in, so that no text can pass for a line of ours."""
+    return text.replace("\n", "\n  ")

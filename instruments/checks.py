@@ -247,5 +247,6 @@ def _names(specs: Iterable[AxisSpec | OpticSpec]) -> str:
 
 
 def _source(capabilities: Capabilities) -> str:
-    who = f", measured by {visible(capabilities.measured_by)}" if capabilities.measured_by else ""
+    source = visible(capabilities.measured_by)
+    who = f", {source if source.startswith('declared') else f'measured by {source}'}" if source else ""
     return f"limits {visible(capabilities.limits_version)}{who}"

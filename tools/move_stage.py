@@ -1,6 +1,6 @@
 """Move the stage, absolutely, relatively or to a saved place."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -80,21 +80,26 @@ def target_of(args: Args, state: MicroscopeState, saved: dict[str, dict[str, flo
     }
 
 
-def saved_places(context: Context) -> dict[str, dict[str, float]]:
-    """Places that save_position kept in this store for the present specimen loading, newest wins."""
-    loading = context.microscope.state().loading
+def saved_places(events: list[dict[str, Any]], loading: str) -> dict[str, dict[str, float]]:
+    """Places that save_position kept for a specimen loading, from rows newest first; the newest wins."""
     places: dict[str, dict[str, float]] = {}
-    for event in context.records.events(kind="concluded", limit=2000):
+    for event in events:
         value = event["body"].get("value", {})
         if event["tool"] == "save_position" and value.get("loading") == loading:
             places.setdefault(value["name"], value["place"])
     return places
 
 
+def places_now(context: Context) -> dict[str, dict[str, float]]:
+    """Saved places of the present specimen loading."""
+    rows = context.records.events(kind="concluded", limit=2000)
+    return saved_places(rows, context.microscope.state().loading)
+
+
 def run(args: Args, context: Context) -> Result:
     """Move once and read back."""
     state = context.microscope.state()
-    target = target_of(args, state, saved_places(context) if args.mode == "saved" else {})
+    target = target_of(args, state, places_now(context) if args.mode == "saved" else {})
     after = context.microscope.move_stage(StageMove.model_validate(target))
     return Result(state=after, target=target)
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from eucentric.core.base import Model
 from eucentric.tools.base import Context, Tool, free
-from eucentric.tools.move_stage import saved_places
+from eucentric.tools.move_stage import places_now
 
 What = Literal["last_acquisition", "dose_here", "events", "findings", "positions", "runs"]
 
@@ -72,7 +72,7 @@ def _findings(args: Args, context: Context) -> _Answer:
 
 
 def _positions(args: Args, context: Context) -> _Answer:
-    places = saved_places(context)
+    places = places_now(context)
     lines = [f"{name}: x {at['x_um']:+.3f}, y {at['y_um']:+.3f} µm" for name, at in places.items()]
     return [{"name": name, **at} for name, at in places.items()], "\n".join(lines) or "no saved place"
 

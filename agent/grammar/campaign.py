@@ -16,10 +16,11 @@ _SINGULAR: Final = frozenset(
     {"flake", "flocke", "island", "sheet", "nanosheet", "platelet", "crystallite", "monolayer", "bilayer", "trilayer",
      "monolage", "doppellage", "insel"}
 )  # fmt: skip
+_PAST: Final = frozenset({"did", "found", "gefunden", "hast", "habt"})
 _ONE: Final = frozenset({"a", "an", "ein", "eine", "einer", "einem", "einen"})
 _THIS: Final = frozenset(
-    {"this", "that", "the", "same", "diese", "dieser", "diesem", "dieses", "die", "der", "current", "present", "aktuelle",
-     "aktuellen"}
+    {"this", "that", "the", "same", "diese", "dieser", "diesem", "dieses", "die", "der", "current", "present",
+     "aktuelle", "aktuellen"}
 )  # fmt: skip
 
 
@@ -57,8 +58,20 @@ class Work:
 
 def wants_flakes(clause: Clause) -> bool:
     """The clause names things to look for on the sample."""
+    if clause.has("QUESTION") and any(token.text.lower() in _PAST for token in clause.tokens):
+        return False  # 'how many flakes did you find?'
     return clause.has("PARTICLE", *SOUGHT) and clause.has(
-        "FIND", "IMAGE", "DETECT", "SURVEY", "ACQUIRE", "VACANCY", "DEFECT", "DENSITY", "QUESTION", "HAADF", "ATOMIC"
+        "FIND",
+        "IMAGE",
+        "DETECT",
+        "SURVEY",
+        "ACQUIRE",
+        "VACANCY",
+        "DEFECT",
+        "DENSITY",
+        "QUESTION",
+        "HAADF",
+        "ATOMIC",
     )
 
 
@@ -157,7 +170,11 @@ def only_counts(clause: Clause, work: Work) -> bool:
     """'find three', 'do two of them': says how many, if that had been left open."""
     counts = whole_numbers(clause)
     doing = {"FIND", "ACQUIRE", "SET", "QUESTION", "MOVE", "SUITABLE", *SOUGHT}
-    rest = [token for token in clause.tokens if token.matters and token not in counts and token.concept not in doing]
+    rest = [
+        token
+        for token in clause.tokens
+        if token.matters and token not in counts and token.concept not in doing
+    ]
     if work.at_most is not None or len(counts) != 1 or any(not token.used and token.dim for token in rest):
         return False
     if any(token.concept not in {"BELOW", "BUDGET", "DOSE", "KEEP"} for token in rest):
@@ -168,12 +185,19 @@ def only_counts(clause: Clause, work: Work) -> bool:
 
 
 def _for_each(clause: Clause, count: Token) -> bool:
-    """'4 images each', '8 frames per flake': no number of flakes."""
+    """'4 images each', '3 positions', 'two vacancies': no number of flakes."""
+    later = clause.tokens[clause.tokens.index(count) + 1 :]
+    noun = next(
+        (token.concept for token in later if token.concept not in {"FILLER", "ELEMENT", "SUITABLE"}), ""
+    )
+    if noun in {"POSITION", "PLACE", "ATOMS", "VACANCY", "DEFECT", "TIMES"}:
+        return True
     if clause.near(count, SOUGHT, before=0, after=3):
         return False
-    later = clause.tokens[clause.tokens.index(count) + 1 :]
     pictures = any(token.concept in {"IMAGE", "FRAME", "HAADF", "BF", "SERIES"} for token in later[:3])
-    return pictures and any(token.concept == "EACH" or token.text.lower() in {"per", "pro", "je"} for token in later)
+    return pictures and any(
+        token.concept == "EACH" or token.text.lower() in {"per", "pro", "je"} for token in later
+    )
 
 
 def _detection(clause: Clause, work: Work) -> None:
@@ -234,9 +258,23 @@ def wants_revisit(clause: Clause, work: Work | None) -> bool:
     """'go back to the 3 worst'."""
     return (
         work is not None
+        and work.kind == "grid"
         and clause.has("WORST", "BEST")
         and clause.has("BACK", "REVISIT", "MOVE", "RANK", "IMAGE", "FIND", "ACQUIRE")
     )
+
+
+def best_of_flakes(clause: Clause, draft: Draft) -> bool:
+    """'image the best one': nothing ranks flakes before they are imaged."""
+    if not clause.has("WORST", "BEST"):
+        return False
+    draft.ask(
+        f"'{clause.swallow()}': flakes are ranked by size when they are chosen, and you confirm them; "
+        "no other order is known before they are imaged. How many should be imaged?",
+        "find one monolayer flake and image it",
+        "find 3 monolayer flakes and image them",
+    )
+    return True
 
 
 def revisit(clause: Clause, draft: Draft, work: Work) -> None:

@@ -234,15 +234,17 @@ def _only_settings(piece: list[Token]) -> bool:
 
 
 _FRAGMENT: Final = frozenset(
-    {"FLAKE", "MONOLAYER", "BILAYER", "TRILAYER", "ATOMIC", "HIGHRES", "VACANCY", "DEFECT", "DENSITY", "BELOW", "BUDGET",
-     "DOSE", "KEEP", "MATERIAL", "ELEMENT"}
+    {"FLAKE", "MONOLAYER", "BILAYER", "TRILAYER", "ATOMIC", "HIGHRES", "VACANCY", "DEFECT", "DENSITY", "BELOW",
+     "BUDGET", "DOSE", "KEEP", "MATERIAL", "ELEMENT", "DETECT"}
 )  # fmt: skip
 
 
 def _fragments(before: Clause, piece: list[Token]) -> bool:
     """'Three flakes. Monolayer. Vacancy density.': notes of one wish, none of them a sentence."""
     tokens = [token for token in (*before.tokens, *piece) if token.matters]
-    return all(token.concept in _FRAGMENT or token.kind == "number" or token.dim == "dose" for token in tokens)
+    return all(
+        token.concept in _FRAGMENT or token.kind == "number" or token.dim == "dose" for token in tokens
+    )
 
 
 def _bare_verb(clause: Clause) -> bool:

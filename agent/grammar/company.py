@@ -1,12 +1,15 @@
 """Words that mean something else in the company they are in: 'atoms are missing', 'every minute', 'ten times'."""
 
+from itertools import pairwise
 from typing import Final
 
 from eucentric.agent.grammar.quantities import UNITS, read_unit
 from eucentric.agent.grammar.tokens import Token
 from eucentric.agent.grammar.words import fold
 
-_GONE: Final = frozenset({"missing", "absent", "fehlen", "fehlt", "fehlend", "fehlende", "fehlenden", "lacking"})
+_GONE: Final = frozenset(
+    {"missing", "absent", "fehlen", "fehlt", "fehlend", "fehlende", "fehlenden", "lacking"}
+)
 _FINDINGS: Final = frozenset({"VACANCY", "DEFECT", "DENSITY"})
 _PRONOUNS: Final = frozenset({"the", "it", "you", "we", "this", "that", "they", "everything", "all"})
 _HALF_VERBS: Final = {
@@ -47,9 +50,12 @@ def _missing_atoms(tokens: list[Token]) -> None:
     for at, token in enumerate(tokens):
         if fold(token.text) not in _GONE:
             continue
-        atoms = [near for near in _around(tokens, at, 5) if near.concept == "ATOMS"]
+        near = _around(tokens, at, 5)
+        atoms = [other for other in near if other.concept == "ATOMS"]
         if atoms:
             atoms[0].concept, token.concept = "VACANCY", "FILLER"
+        elif any(other.concept == "ELEMENT" for other in near):
+            token.concept = "VACANCY"
 
 
 def _statistics(tokens: list[Token]) -> None:
@@ -68,7 +74,9 @@ def _statistics(tokens: list[Token]) -> None:
 def _report_what(tokens: list[Token]) -> None:
     """'report the vacancy density' asks to be told it; 'write a report' asks for a document."""
     for at, token in enumerate(tokens):
-        if fold(token.text) not in {"report", "berichte"} or (at and fold(tokens[at - 1].text) in {"a", "ein"}):
+        if fold(token.text) not in {"report", "berichte"} or (
+            at and fold(tokens[at - 1].text) in {"a", "ein"}
+        ):
             continue
         later = next((near for near in tokens[at + 1 :] if near.concept not in {"FILLER", "ELEMENT"}), None)
         if later is not None and later.concept in _FINDINGS:
@@ -83,7 +91,12 @@ def _choose(tokens: list[Token]) -> None:
         for later in tokens[at + 1 : at + 5]:
             if later.concept in {"FLAKE", "MONOLAYER", "BILAYER", "TRILAYER"}:
                 token.concept = "FIND"
-            if later.kind not in {"number", "word"} or later.concept not in {"", "FILLER", "SUITABLE", "MATERIAL"}:
+            if later.kind not in {"number", "word"} or later.concept not in {
+                "",
+                "FILLER",
+                "SUITABLE",
+                "MATERIAL",
+            }:
                 break
 
 
@@ -104,22 +117,24 @@ def _not_more(tokens: list[Token]) -> None:
 def _intervals(tokens: list[Token]) -> None:
     """'20 s between them', 'at intervals of 15 s'."""
     for at, token in enumerate(tokens):
-        if fold(token.text) in {"between", "zwischen", "interval", "intervals", "intervall", "intervallen"} and any(
-            near.dim == "time" for near in _around(tokens, at, 3)
-        ):
+        word = fold(token.text)
+        before = any(near.dim == "time" for near in tokens[max(0, at - 3) : at])
+        after = any(near.dim == "time" for near in tokens[at + 1 : at + 4])
+        named = word in {"interval", "intervals", "intervall", "intervallen"} and (before or after)
+        if named or (word in {"between", "zwischen"} and before and not after):
             token.concept = "PITCH"
 
 
 def _times(tokens: list[Token]) -> None:
     """'ten times', '10 mal'."""
-    for one, two in zip(tokens, tokens[1:], strict=False):
+    for one, two in pairwise(tokens):
         if one.kind == "number" and fold(two.text) in {"times", "mal"}:
             two.concept = "TIMES"
 
 
 def _once(tokens: list[Token]) -> None:
     """'once the focus is good' is a condition; 'once more' and 'at once' are not."""
-    for one, two in zip(tokens, tokens[1:], strict=False):
+    for one, two in pairwise(tokens):
         if fold(one.text) == "once" and (fold(two.text) in _PRONOUNS or two.concept == "AUTOFOCUS"):
             one.concept = "IF"
 
@@ -154,7 +169,11 @@ def _every_unit(tokens: list[Token]) -> None:
             continue
         follows = tokens[at + 2].concept if at + 2 < len(tokens) else ""
         known = UNITS.get(fold(later.text)) if later.kind == "word" and len(later.text) > 3 else None
-        if known is None or known[0] != "time" or follows in {"IMAGE", "FRAME", "HAADF", "BF", "POSITION", "FLAKE"}:
+        if (
+            known is None
+            or known[0] != "time"
+            or follows in {"IMAGE", "FRAME", "HAADF", "BF", "POSITION", "FLAKE"}
+        ):
             continue
         measured = read_unit(f" {later.text}", 0, 1.0)
         if measured is not None:

@@ -3,10 +3,12 @@
 import math
 from typing import Any
 
+from eucentric.agent.grammar.charging import charge, reason
 from eucentric.agent.grammar.clauses import Clause
-from eucentric.agent.grammar.draft import Draft, Price, number, seconds_text
+from eucentric.agent.grammar.draft import Draft, number, seconds_text
 from eucentric.agent.grammar.image_spec import ImageSpec, read_image
 from eucentric.agent.grammar.limits import check_optics, check_scan, show
+from eucentric.agent.grammar.timed import timed
 from eucentric.core.plan import Step
 from eucentric.knowledge.dose import dwell_for_dose_us
 
@@ -41,7 +43,7 @@ def write_image(spec: ImageSpec, draft: Draft, said: str) -> None:
     if args is None:
         return
     if spec.every_s is not None:
-        _timed(spec, args, draft, said)
+        timed(spec, args, draft, said)
     elif spec.frames is not None and spec.frames > 1 and spec.summed:
         _series(spec, args, draft)
     else:
@@ -188,82 +190,20 @@ def _default_dwell(spec: ImageSpec, fov: float, width: int, height: int, draft: 
     return dwell
 
 
-def disclose(draft: Draft, args: dict[str, Any], price: Price, frames: int = 1) -> None:
-    """Pixel, time, dose and current, in one line for the person who approves."""
-    current = draft.optics.get("probe_current_pa")
-    times = f"{frames} frames, " if frames > 1 else ""
-    limit = draft.limit_e_per_a2()
-    against = (
-        f" of {number(limit)} allowed"
-        if limit
-        else "; no specimen card and no budget stated, so none is checked"
-    )
-    draft.assume(f"probe current {number(current or 0)} pA")
-    draft.assume(
-        f"predicted: {times}pixel {number(price.pixel_nm * 1e3)} pm, "
-        f"dwell {args['dwell_us']:g} µs, {price.line()}{against}"
-    )
-
-
-def _advice(draft: Draft, args: dict[str, Any], price: Price) -> str:
-    limit = draft.limit_e_per_a2() or math.inf
-    room = limit - (draft.dose_here_e_per_a2 - price.bound_e_per_a2)
-    if room <= 0:
-        return "move to a fresh area first"
-    share = room / price.bound_e_per_a2 * 0.99
-    dwell = float(f"{args['dwell_us'] * share:.2g}")
-    field_nm = float(f"{args['fov_nm'] / math.sqrt(share):.3g}")
-    wider = f"{field_nm:g} nm at {args['dwell_us']:g} µs"
-    if dwell < draft.situation.capabilities.min_dwell_s * 1e6:
-        return wider
-    return f"dwell {dwell:g} µs at {args['fov_nm']:g} nm, or {wider}"
-
-
-def _charge(draft: Draft, args: dict[str, Any], frames: int, what: str) -> bool:
-    price = draft.price(args["fov_nm"], args["width_px"], args["height_px"], args["dwell_us"], frames)
-    if price is None:
-        draft.assume(
-            "dose can't be predicted: the instrument states no probe current, voltage or convergence"
-        )
-        return True
-    advice = _advice_after(draft, args, price)
-    fewer = math.floor(frames * share) if frames > 1 and (share := _share(draft, price)) > 0 else 0
-    if not draft.charge(price, what, f"{fewer} frames, or {advice}" if fewer else advice):
-        return False
-    disclose(draft, args, price, frames)
-    return True
-
-
-def _share(draft: Draft, price: Price) -> float:
-    limit = draft.limit_e_per_a2() or math.inf
-    return min(1.0, (limit - draft.dose_here_e_per_a2) / price.bound_e_per_a2)
-
-
-def _advice_after(draft: Draft, args: dict[str, Any], price: Price) -> str:
-    draft.dose_here_e_per_a2 += price.bound_e_per_a2
-    words = _advice(draft, args, price)
-    draft.dose_here_e_per_a2 -= price.bound_e_per_a2
-    return words
-
-
-def _reason(args: dict[str, Any], what: str) -> str:
-    return f"{what}, {args['width_px']} × {args['height_px']} px, {number(args['fov_nm'])} nm, {args['dwell_us']:g} µs"
-
-
 def _single(spec: ImageSpec, args: dict[str, Any], draft: Draft) -> None:
     name = ", ".join(args["detectors"]).upper()
     times = spec.frames or 1
-    if not _charge(draft, args, times, f"{times} × {name}" if times > 1 else name):
+    if not charge(draft, args, times, f"{times} × {name}" if times > 1 else name):
         return
     if times > 1 and draft.loop is None:
         draft.assume(f"{times} separate images at one place (say 'average {times} frames' for a sum)")
         step = Step(
-            id=f"s{draft.count() + 1}_image", tool="acquire_image", args=args, reason=_reason(args, name)
+            id=f"s{draft.count() + 1}_image", tool="acquire_image", args=args, reason=reason(args, name)
         )
         draft.add_loop([step], times, times=times, reason=f"{times} images")
         draft.last_image = f"{step.id}.frame"
         return
-    step = draft.add("acquire_image", _reason(args, name), args)
+    step = draft.add("acquire_image", reason(args, name), args)
     draft.optics["fov_nm"] = args["fov_nm"]
     draft.last_image = f"{step.id}.frame"
 
@@ -282,68 +222,14 @@ def _series(spec: ImageSpec, args: dict[str, Any], draft: Draft) -> None:
             f"average 200 frames on {args['detectors'][0]}",
         )
         return
-    if _charge(draft, args, frames, f"{frames} frames"):
+    if charge(draft, args, frames, f"{frames} frames"):
         step = draft.add(
             "acquire_series",
-            _reason(args, f"{frames} frames, drift-corrected sum"),
+            reason(args, f"{frames} frames, drift-corrected sum"),
             series_args(args, frames),
         )
         draft.optics["fov_nm"] = args["fov_nm"]
         draft.last_image = f"{step.id}.sum"
-
-
-def _timed(spec: ImageSpec, args: dict[str, Any], draft: Draft, said: str) -> None:
-    every = spec.every_s or 1.0
-    price = draft.price(args["fov_nm"], args["width_px"], args["height_px"], args["dwell_us"])
-    one = price.line() if price else "dose unknown"
-    if spec.frames == 1:  # 'one image every minute' counts none
-        spec.frames = None
-    if spec.averaged:
-        draft.ask(f"'{said}': an average, or single images every {every:g} s?", "an average", "single images")
-        return
-    if spec.frames and spec.duration_s and abs(spec.frames * every - spec.duration_s) > every:
-        draft.ask(
-            f"'{said}': {spec.frames} images every {every:g} s take {seconds_text(spec.frames * every)}, "
-            f"not {seconds_text(spec.duration_s)}. Which holds?",
-            f"{spec.frames} images every {every:g} s",
-            f"every {every:g} s for {seconds_text(spec.duration_s)}",
-        )
-        return
-    times = spec.frames or (math.floor(spec.duration_s / every + 1e-9) if spec.duration_s else None)
-    if not times:
-        draft.ask(
-            f"'{said}': for how long? One frame costs {one}.",
-            f"every {every:g} s for 5 min ({300 / every:.0f} frames)",
-            f"every {every:g} s, 10 images",
-        )
-        return
-    if price and price.seconds > every:
-        draft.ask(
-            f"'{said}': one frame takes {seconds_text(price.seconds)}, longer than the {every:g} s between frames.",
-            f"every {math.ceil(price.seconds + 1)} s",
-            "a shorter dwell or fewer pixels",
-        )
-        return
-    if times > 10_000:
-        draft.ask(
-            f"'{said}': {times} frames are more than one plan may hold (10000).",
-            f"every {math.ceil(every * times / 10_000)} s",
-        )
-        return
-    if _charge(draft, args, times, f"{times} frames at intervals of {every:g} s"):
-        step = Step(
-            id=f"s{draft.count() + 1}_image",
-            tool="acquire_image",
-            args=args,
-            reason=_reason(args, "one frame"),
-        )
-        draft.add_loop([step], times, times=times, every_s=every, reason=f"every {every:g} s, {times} times")
-        draft.assume(
-            f"{times} frames, start to start {every:g} s, "
-            f"{seconds_text(times * every)} in all; beam blanked between frames"
-        )
-        draft.seconds = max(draft.seconds, times * every)
-        draft.last_image = f"{step.id}.frame"
 
 
 def focus(clause: Clause, draft: Draft) -> None:

@@ -55,7 +55,9 @@ def _span(name: str, low: float, high: float) -> str:
 def _limits_source(draft: Draft) -> str:
     able = draft.situation.capabilities
     source = able.measured_by
-    if source and not source.startswith(("declared", "measured")):  # 'measured by staff', 'declared by the simulation'
+    if source and not source.startswith(
+        ("declared", "measured")
+    ):  # 'measured by staff', 'declared by the simulation'
         source = f"measured by {source}"
     return f"limits {able.limits_version}" + (f", {source}" if source else "")
 

@@ -7,8 +7,22 @@ from eucentric.agent.grammar.tokens import Token
 from eucentric.agent.grammar.words import NUMBER_WORDS, fold
 
 _COUNTABLE: Final = frozenset(
-    {"IMAGE", "FRAME", "FLAKE", "PARTICLE", "GRID", "PLACE", "POSITION", "WORST", "BEST", "HAADF", "BF",
-     "MONOLAYER", "BILAYER", "TRILAYER"}
+    {
+        "IMAGE",
+        "FRAME",
+        "FLAKE",
+        "PARTICLE",
+        "GRID",
+        "PLACE",
+        "POSITION",
+        "WORST",
+        "BEST",
+        "HAADF",
+        "BF",
+        "MONOLAYER",
+        "BILAYER",
+        "TRILAYER",
+    }
 )
 _HALF: Final = frozenset({"half", "halbe", "halben", "halber", "halbes"})
 _ARTICLE: Final = frozenset({"a", "an", "ein", "eine", "einen", "einem", "einer"})

@@ -8,7 +8,6 @@ from eucentric.agent.grammar.words import ENTRIES, LONGEST, fold
 from eucentric.core.units import convert
 
 
-
 def phrases(tokens: list[Token], sentence: Sentence) -> list[Token]:
     """Join words that mean one thing together ('field of view', 'at least', 'zone axis')."""
     out: list[Token] = []

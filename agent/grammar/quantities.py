@@ -53,12 +53,16 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
 
 _AREA = r"(?:ångstr(?:o|ö)ms?|angstr(?:oe|o|ö)ms?|ang|å|å|a|nanomet(?:er|re)s?|nm)(?![a-zåäöü])"
 DOSE: Final = re.compile(
-    r"\s*(?P<kilo>k(?=el?[-⁻−]?\s*[/·* ])|kilo[- ]?|thousand\s+|tausend\s+)?(?:e[-⁻−]?|el(?:ec)?|electrons?|elektronen)\s*"
+    r"\s*(?P<kilo>k(?=el?[-⁻−]?\s*[/·* ])|kilo[- ]?|thousand\s+|tausend\s+)?"
+    r"(?:e[-⁻−]?|el(?:ec)?|electrons?|elektronen)\s*"
     r"(?:(?:/|per|pro|·|\*)\s*(?:(?P<sq>sq(?:uare)?\.?|quadrat-?)\s*)?|\s+(?=\S+\s*(?:\^|\*\*)?\s*[-⁻−]\s*[2²])|(?=[åÅ]))"
     rf"(?P<area>{_AREA})\s*(?P<pow>(?:\^|\*\*)?\s*\(?[-⁻−]?\s*[2²]\)?|squared)?(?P<rate>\s*(?:/|per|pro)\s*s(?:ec(?:ond)?)?\b)?",
     re.I,
 )
-_APART = re.compile(r"\s*(?P<prefix>nano|micro|mikro|milli|pico|piko)[ -](?P<base>sec(?:ond)?s?|sekunden?|met(?:er|re)s?)\b", re.I)
+_APART = re.compile(
+    r"\s*(?P<prefix>nano|micro|mikro|milli|pico|piko)[ -](?P<base>sec(?:ond)?s?|sekunden?|met(?:er|re)s?)\b",
+    re.I,
+)
 _PLAIN = re.compile(r"(?P<gap>\s*-?\s*)(?P<unit>[a-zA-Zåäöüµμ°%Å]+)", re.I)
 _MAG = re.compile(r"\s*(?P<si>[kKM])?\s*[x×X](?![\w×])")
 _THOUSANDS = r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?=\s*[a-zA-Zµμ°Åå%])"

@@ -14,8 +14,9 @@ from eucentric.agent.grammar import (
 from eucentric.agent.grammar.campaign import Work
 from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.elements import ELEMENT_NAMES
 from eucentric.agent.grammar.image_spec import read_image
-from eucentric.agent.grammar.words import ELEMENT_NAMES, fold
+from eucentric.agent.grammar.words import fold
 
 
 class Reading:
@@ -55,22 +56,22 @@ class Reading:
                 reads.read(clause, draft)
             return
         before = sum(token.used for token in clause.tokens)
-        for _ in range(3):
+        for turn in range(3):
             if not any(token.matters for token in clause.tokens):
                 return
-            self._rule(clause)
+            self._rule(clause, fresh=turn == 0)
             after = sum(token.used for token in clause.tokens)
             if after == before:
                 return
             before = after
 
-    def _rule(self, clause: Clause) -> None:
+    def _rule(self, clause: Clause, *, fresh: bool) -> None:
         draft = self.draft
         if questions.ambiguous(clause, draft) or refusals.unavailable(clause, draft):
             return
         if self._campaign(clause):
             return
-        self._plain(clause)
+        self._plain(clause, fresh=fresh)
 
     def _campaign(self, clause: Clause) -> bool:
         draft, work = self.draft, self.work
@@ -91,6 +92,8 @@ class Reading:
 
     def _inside(self, clause: Clause, work: Work) -> bool:
         """A clause that adds to the open campaign."""
+        if work.kind == "flakes" and campaign.best_of_flakes(clause, self.draft):
+            return True
         if analysis.wants_analysis(clause):
             if work.revisiting:
                 work.again_detect = "vacancy" if clause.has("VACANCY") else "any"
@@ -137,9 +140,10 @@ class Reading:
         else:
             work.spec = spec if work.spec is None or not work.spec.taken else work.spec
 
-    def _plain(self, clause: Clause) -> None:
+    def _plain(self, clause: Clause, *, fresh: bool) -> None:
+        """`fresh`: nothing of the clause was used yet; words left over of an action are no question."""
         draft = self.draft
-        if reads.wants_read(clause):
+        if reads.wants_read(clause) and (fresh or clause.asked or clause.has("QUESTION", "PREDICT")):
             self._close()
             reads.read(clause, draft)
         elif (

@@ -4,6 +4,7 @@ from typing import Final
 
 from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.safety import LATER
 from eucentric.agent.grammar.tokens import Sentence, Token
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.text import visible
@@ -45,7 +46,7 @@ def reply(draft: Draft, clauses: list[Clause], sentence: Sentence, planner: str)
         )
     if any(token.concept == "STOP" for token in left):
         draft.ask(
-            "A stop acts at once and alone: say STOP by itself. A later stop can't be planned.",
+            LATER,
             "STOP",
             "blank the beam",
         )

@@ -42,7 +42,11 @@ def at_once_if_asked(clauses: list[Clause], sentence: Sentence, planner: str) ->
         return None
     clauses = _after_interjections(clauses)
     first = clauses[0]
-    if _is_stop(first) and not _conditional(clauses, sentence):
+    depends = _conditional(clauses, sentence)
+    stops = _is_stop(first)
+    if stops and (depends or _later(first)):
+        return Proposal(outcome="clarify", say=LATER, options=("STOP", "blank the beam"))
+    if stops:
         return _at_once(
             "abort",
             {"blank": True, "hold_stage": True},
@@ -51,14 +55,16 @@ def at_once_if_asked(clauses: list[Clause], sentence: Sentence, planner: str) ->
             sentence,
             planner,
         )
-    if _is_blank(first):
+    if _is_blank(first) and not depends:
         return _at_once("blank_beam", {}, "blank the beam", clauses, sentence, planner)
     return None
 
 
+LATER: Final = "A stop acts at once and alone: say STOP by itself. A later stop can't be planned."
+"""What is said to 'stop in 5 minutes'."""
 _INTERJECTIONS: Final = frozenset(
-    {"no", "wait", "oh", "ah", "hey", "shit", "damn", "fuck", "nein", "warte", "achtung", "attention", "careful", "vorsicht",
-     "ok", "okay", "please", "bitte", "now", "moment", "hold", "on", "schnell", "quick", "eh"}
+    {"no", "wait", "oh", "ah", "hey", "shit", "damn", "fuck", "nein", "warte", "achtung", "attention", "careful",
+     "vorsicht", "ok", "okay", "please", "bitte", "now", "moment", "hold", "on", "schnell", "quick", "eh"}
 )  # fmt: skip
 
 
@@ -78,11 +84,15 @@ def _conditional(clauses: list[Clause], sentence: Sentence) -> bool:
     return not any(mark in between for mark in ".!?;\n")
 
 
-def _later(words: list[Token]) -> bool:
+def _later(clause: Clause) -> bool:
     """'stop in 5 minutes', 'stop after this frame'."""
+    at = next(index for index, token in enumerate(clause.tokens) if token.concept == "STOP")
+    words = clause.tokens[at + 1 :]
     end = next((at for at, token in enumerate(words) if token.kind == "mark"), len(words))
     texts = [token.text.lower() for token in words[:end]]
-    if texts[:1] in (["at"], ["once"], ["nach"]) or {"after", "when", "until", "till", "bis", "sobald"} & {*texts}:
+    if texts[:1] in (["at"], ["once"], ["nach"]) or {"after", "when", "until", "till", "bis", "sobald"} & {
+        *texts
+    }:
         return True
     return any(
         one in {"in", "nach", "for", "für"} and token.dim == "time"
@@ -101,13 +111,20 @@ def _is_stop(clause: Clause) -> bool:
         return False
     if any(token.concept in {"GATE", "LIMITS"} for token in words):
         return False
-    if _later(clause.tokens[clause.tokens.index(words[hits[0]]) + 1 :]):
-        return False
     return all(not token.matters or _harmless(token) for token in lead) and len(lead) <= 5
 
 
 def _harmless(token: Token) -> bool:
-    said = token.text.lower() in {"said", "say", "sagte", "sage", "meant", "everything", "alles", *_INTERJECTIONS}
+    said = token.text.lower() in {
+        "said",
+        "say",
+        "sagte",
+        "sage",
+        "meant",
+        "everything",
+        "alles",
+        *_INTERJECTIONS,
+    }
     return said or token.concept in _STOP_COMPANY
 
 

@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
-from eucentric.agent.grammar.numerals import FIELD, field, numeric
-from eucentric.agent.grammar.number_words import named_numbers
 from eucentric.agent.grammar.company import in_company
+from eucentric.agent.grammar.elements import ELEMENT_NAMES, SYMBOLS
+from eucentric.agent.grammar.number_words import named_numbers
+from eucentric.agent.grammar.numerals import FIELD, field, numeric
 from eucentric.agent.grammar.phrases import lasting, phrases, share_units
 from eucentric.agent.grammar.tokens import Sentence, Token
-from eucentric.agent.grammar.words import ELEMENT_NAMES, ENTRIES, GERMAN, NUMBER_WORDS, fold, guess
+from eucentric.agent.grammar.words import ENTRIES, GERMAN, NUMBER_WORDS, fold, guess
 
 _QUOTES: Final = re.compile(
     r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)'[^'\n]{3,}'(?!\w)"
@@ -22,10 +23,6 @@ _MILLER: Final = re.compile(
     r"(?:\[\s*-?\d[\s,]*-?\d[\s,]*-?\d\s*\]|<\s*-?\d[\s,]*-?\d[\s,]*-?\d\s*>)|\b[01]{3}\b(?=\s*(?:zone|axis|pole))"
 )
 _FORMULA: Final = re.compile(r"(?:Tx|[A-Z][a-z]?(?:\d+(?:\.\d+)?|x)?){2,}(?![a-zA-Z])")
-_SYMBOL_TEXT: Final = """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se
-Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os
-Ir Pt Au Hg Tl Pb Bi Th U"""
-_SYMBOLS: Final = frozenset(_SYMBOL_TEXT.split())
 _MATERIAL_WORDS: Final = frozenset(
     {"graphene", "graphen", "mxene", "mxenes", "hbn", "sto", "gan", "gaas", "tmd", "perovskites"}
 )
@@ -100,7 +97,7 @@ def _is_formula(text: str) -> bool:
     parts = re.findall(r"([A-Z][a-z]?)(\d+(?:\.\d+)?|x)?", text.replace("Tx", ""))
     return (
         fold(text) not in ENTRIES
-        and all(symbol in _SYMBOLS for symbol, _ in parts)
+        and all(symbol in SYMBOLS for symbol, _ in parts)
         and any(n for _, n in parts)
     )
 
@@ -119,7 +116,7 @@ def _classify(raw: str, start: int, end: int) -> Token:
     cut = re.search(r"[-'’_/]", raw)
     if cut and cut.start():
         return _classify(raw[: cut.start()], start, start + cut.start())
-    if (raw in _SYMBOLS and len(raw) == 2) or folded in ELEMENT_NAMES:
+    if (raw in SYMBOLS and len(raw) == 2) or folded in ELEMENT_NAMES:
         return Token("word", raw, start, end, "ELEMENT")
     for split in range(4, len(raw) - 3):  # 'Titanleerstellen'
         if fold(raw[:split]) in ELEMENT_NAMES and fold(raw[split:]) in ENTRIES:

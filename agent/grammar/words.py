@@ -55,7 +55,8 @@ _TABLE: Final[dict[str, str]] = {
     "EACH": "each every_one jeweils jedem jeder jedes jede everywhere overall_ all alle_ ueberall each_of all_of"
             " at_each on_each at_every_position for_each per_position",
     "SURE": "sure certain confident confidence sicher uncertainty interval unsicherheit genau exactly how_sure",
-    "KEEP": "keep keeping stay staying bleib bleibe bleiben bleibst remain remaining",
+    "ODD": "beam_off_axis off-axis",
+    "KEEP": "halt_dich halte_dich keep keeping stay staying bleib bleibe bleiben bleibst remain remaining",
     "HIGHRES": "high-res hi-res high_res hi_res highres hires hochaufgeloest hochaufgeloeste hochaufgeloesten",
     "POLITE": "i_trust",
     "QUICK": "quick fast schnell schnelles schnelle rapid rasch",
@@ -77,9 +78,9 @@ _TABLE: Final[dict[str, str]] = {
     # stopping and blanking
     "STOP": "stop abort halt cancel anhalten abbrechen abbruch stopp stoppen stoppe sofort_stoppen emergency notaus nothalt"
             " aufhoeren hoer_auf brich_ab breche_ab quit freeze terminate kill arret stop_it stop_now panic alto pare"
-            " notstopp stoppt halte_an beende beenden estop e_stop notstop einhalten cease",
+            " notstopp stoppt halte_an beende beenden estop e_stop notstop einhalten cease interrupt unterbrich unterbreche unterbrechen",
     "BLANK": "blende blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_weg blanked dunkeltasten tast_aus"
-             " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen cut_the_beam cut_beam cut_the_electron_beam cut_off_the_beam close_the_beam",
+             " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen cut_the_beam cut_beam cut_the_electron_beam cut_off_the_beam cut_off_the_electron_beam cut_off_beam close_the_beam",
     "TURN_OFF": "turn_off switch_off shut_off shut turn_it_off schalte_aus ausschalten abschalten schalte_ab",
     "UNBLANK": "unblank unblanke beam_on strahl_an unblanking entblanken beam_back_on einblenden unblanken",
     # stage
@@ -195,7 +196,7 @@ _TABLE: Final[dict[str, str]] = {
               " write_a_report write_up write schreibe schreib verfasse schreiben bericht_schreiben zusammenfassen",
     # analysis
     "DETECT": "detect detection detecting analyse analyze analysis erkenne erkennen erkennung analysiere analysieren count counts"
-              " counting zaehle zaehlen zaehl evaluate bestimme bestimmen quantify determine auswerten werte_aus ermittle"
+              " counting zaehle zaehlen zaehl evaluate bestimme bestimmen quantify determine auswerten werte_aus ermittle counted gezaehlt auszaehlen quantified determined analysed analyzed"
               " measure messen miss untersuche inspect estimate schaetze schaetzen quantifiziere analysis_of berechne calculate",
     "VACANCY": "vacancy vacancies leerstelle leerstellen fehlstelle fehlstellen missing_atoms missing_atom fehlende_atome vacany"
                " missing_columns vakanz vakanzen",
@@ -339,14 +340,6 @@ sekunden minuten setze stelle speichere zurück im nicht kein aufnahme dosis aus
 danach anschließend leerstellen"""
 GERMAN: Final = frozenset(fold(word) for word in _GERMAN_WORDS.split())
 """Words that show that a request is German."""
-
-
-ELEMENT_NAMES: Final = {
-    "titanium": "Ti", "titan": "Ti", "molybdenum": "Mo", "molybdaen": "Mo", "niobium": "Nb", "niob": "Nb",
-    "strontium": "Sr", "tantalum": "Ta", "tantal": "Ta", "zirconium": "Zr", "zirkonium": "Zr", "selenium": "Se",
-    "selen": "Se", "chromium": "Cr", "chrom": "Cr", "scandium": "Sc", "hafnium": "Hf",
-}  # fmt: skip
-"""Names of elements, folded, for those whose symbol is read too."""
 
 
 def typing_distance(one: str, two: str, most: int) -> int:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("scripted", ROOT / "tests" / "agent" / "llm" / "scripted_server.py")
+_SPEC = importlib.util.spec_from_file_location(
+    "scripted", ROOT / "tests" / "agent" / "llm" / "scripted_server.py"
+)
 scripted = importlib.util.module_from_spec(_SPEC)
 sys.modules["scripted"] = scripted
 _SPEC.loader.exec_module(scripted)
@@ -33,7 +35,11 @@ def place():
 
 
 def eucentric(place, *args, key=None):
-    env = {**os.environ, "EUCENTRIC_STATE": str(place / "state"), "EUCENTRIC_CONFIG": str(place / "none.toml")}
+    env = {
+        **os.environ,
+        "EUCENTRIC_STATE": str(place / "state"),
+        "EUCENTRIC_CONFIG": str(place / "none.toml"),
+    }
     env |= {"EUCENTRIC_API_KEY": key} if key else {}
     done = subprocess.run(
         [sys.executable, "-m", "eucentric", *args, "--store", str(place / "store"), "--json"],
@@ -51,12 +57,18 @@ def ask(place, url, text=SENTENCE, **more):
 
 
 def draft(args):
-    return json.dumps({"outcome": "run", "say": "one image", "steps": [{"tool": "acquire_image", "args": args}]})
+    return json.dumps(
+        {"outcome": "run", "say": "one image", "steps": [{"tool": "acquire_image", "args": args}]}
+    )
 
 
 def streamed(text):
     half = len(text) // 2
-    chunks = [scripted.delta(content=text[:half]), scripted.delta(content=text[half:]), scripted.delta("stop")]
+    chunks = [
+        scripted.delta(content=text[:half]),
+        scripted.delta(content=text[half:]),
+        scripted.delta("stop"),
+    ]
     return scripted.Answer([*chunks, scripted.DONE])
 
 
