@@ -1,6 +1,7 @@
 """How a run looks on a terminal: short lines, units always, questions at the gate."""
 
 import contextlib
+import re
 import select
 import sys
 import termios
@@ -70,7 +71,8 @@ class Console(Observer):
     def decided(self, approval: Approval) -> None:
         """The outcome at the gate."""
         reason = f" ({visible(approval.reason, limit=400)})" if approval.reason else ""
-        self.say(f"Gate {visible(approval.gate)}: {approval.outcome} by {visible(approval.by)}{reason}")
+        by = re.sub(r"(sha256 [0-9a-f]{12})[0-9a-f]{52}", r"\1…", visible(approval.by))
+        self.say(f"Gate {visible(approval.gate)}: {approval.outcome} by {by}{reason}")
         self.say("")
 
     def result(self, call: ToolCall, result: ToolResult) -> None:

@@ -1,12 +1,13 @@
 """Make the README's pictures from the program itself: `python docs/pictures.py`."""
 
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -43,8 +44,11 @@ def main() -> None:
         with open(os.devnull, "w") as nowhere:
             console = Console(record=True, width=150, file=nowhere)
             console.print(Text(text))
-            console.save_svg(str(IMAGES / "run.svg"), title="eucentric run")
-        shutil.copy(next(folder.glob("store/runs/*/pictures/report-ladder.png")), IMAGES / "zoom-ladder.png")
+            svg = console.export_svg(title="eucentric run")
+        fonts = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.S)  # nothing is fetched when it is looked at
+        (IMAGES / "run.svg").write_text(fonts.replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
+        ladder = Image.open(next(folder.glob("store/runs/*/pictures/report-ladder.png")))
+        ladder.convert("RGB").quantize(128).save(IMAGES / "zoom-ladder.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def in_company(tokens: list[Token], german: bool) -> None:
     _not_more(tokens)
     _intervals(tokens)
     _times(tokens)
+    _each_time(tokens)
     _once(tokens)
     _split_verbs(tokens)
     _count_symbol(tokens)
@@ -130,6 +131,13 @@ def _times(tokens: list[Token]) -> None:
     for one, two in pairwise(tokens):
         if one.kind == "number" and fold(two.text) in {"times", "mal"}:
             two.concept = "TIMES"
+
+
+def _each_time(tokens: list[Token]) -> None:
+    """'each 30 s'; '2 µs each' stands the other way round."""
+    for one, two in pairwise(tokens):
+        if one.concept == "EACH" and two.dim == "time" and two.value >= 1e6:
+            one.concept = "EVERY"
 
 
 def _once(tokens: list[Token]) -> None:

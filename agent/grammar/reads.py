@@ -99,6 +99,7 @@ def read(clause: Clause, draft: Draft) -> None:
         _query(clause, draft, "events", "who did what, when and on whose approval")
     elif clause.has("FINDINGS", "FIND"):
         _query(clause, draft, "findings", "findings so far, with intervals")
+        clause.take("FLAKE", "MONOLAYER", "BILAYER", "TRILAYER")
     elif clause.has("RUNS", "RUN"):
         _query(clause, draft, "runs", "runs in this store")
     elif clause.has("LOG"):

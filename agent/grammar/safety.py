@@ -111,7 +111,11 @@ def _is_stop(clause: Clause) -> bool:
         return False
     if any(token.concept in {"GATE", "LIMITS"} for token in words):
         return False
-    return all(not token.matters or _harmless(token) for token in lead) and len(lead) <= 5
+    last = not any(token.matters for token in words[hits[0] + 1 :])  # 'for heaven's sake stop'
+    return len(lead) <= 5 and all(
+        not token.matters or _harmless(token) or (last and token.kind == "word" and not token.concept)
+        for token in lead
+    )
 
 
 def _harmless(token: Token) -> bool:

@@ -38,7 +38,7 @@ _TABLE: Final[dict[str, str]] = {
         gebracht abgegeben deposited ab aus heran aktuelle aktueller aktuellen aktuelles momentan momentane if_needed wenn_moeglich falls_moeglich received seen absorbed accumulated gotten collected_so_far so_far far bisher abbekommen bekommen up_to_now
         hand side seite richtung_von taken wurde worden gemacht aufgenommen recorded have_you we_have yesterday_s
         because since weil damit so_that in_order then_please tonight heute today whether ob out off_the
-        aber jedoch however their deren dessen would_it_be_possible waere_es_moeglich grateful_if_you_could if_you_could if_you_would wenn_es_geht grateful i_d i_ll i_m we_d we_ll let_s sofort unverzueglich different verschiedene verschiedenen brauche brauchen wuensche on_average im_mittel im_durchschnitt im_schnitt
+        aber jedoch dabei however their deren dessen would_it_be_possible waere_es_moeglich grateful_if_you_could if_you_could if_you_would wenn_es_geht grateful i_d i_ll i_m we_d we_ll let_s sofort unverzueglich different verschiedene verschiedenen brauche brauchen wuensche on_average im_mittel im_durchschnitt im_schnitt
         perhaps vielleicht maybe kurz short shortly eben pretty bald soon rather mir_bitte wants wish get_me
         """,
     "ONE": "one ones",
@@ -56,7 +56,7 @@ _TABLE: Final[dict[str, str]] = {
             " at_each on_each at_every_position for_each per_position",
     "SURE": "sure certain confident confidence sicher uncertainty interval unsicherheit genau exactly how_sure",
     "ODD": "beam_off_axis off-axis",
-    "KEEP": "halt_dich halte_dich keep keeping stay staying bleib bleibe bleiben bleibst remain remaining",
+    "KEEP": "halt_dich halte_dich afford tolerate keep keeping stay staying bleib bleibe bleiben bleibst remain remaining",
     "HIGHRES": "high-res hi-res high_res hi_res highres hires hochaufgeloest hochaufgeloeste hochaufgeloesten",
     "POLITE": "i_trust",
     "QUICK": "quick fast schnell schnelles schnelle rapid rasch",
@@ -79,7 +79,7 @@ _TABLE: Final[dict[str, str]] = {
     "STOP": "stop abort halt cancel anhalten abbrechen abbruch stopp stoppen stoppe sofort_stoppen emergency notaus nothalt"
             " aufhoeren hoer_auf brich_ab breche_ab quit freeze terminate kill arret stop_it stop_now panic alto pare"
             " notstopp stoppt halte_an beende beenden estop e_stop notstop einhalten cease interrupt unterbrich unterbreche unterbrechen",
-    "BLANK": "blende blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_weg blanked dunkeltasten tast_aus"
+    "BLANK": "blende blank blanke blanken austasten ausblenden beam_off strahl_aus strahl_wegschalten strahl_weg blanked dunkeltasten tast_aus"
              " taste_aus shut_off_the_beam beam_blank blanker blende_aus beam_blanker blank_beam abschirmen cut_the_beam cut_beam cut_the_electron_beam cut_off_the_beam cut_off_the_electron_beam cut_off_beam close_the_beam",
     "TURN_OFF": "turn_off switch_off shut_off shut turn_it_off schalte_aus ausschalten abschalten schalte_ab",
     "UNBLANK": "unblank unblanke beam_on strahl_an unblanking entblanken beam_back_on einblenden unblanken",
@@ -196,7 +196,7 @@ _TABLE: Final[dict[str, str]] = {
               " write_a_report write_up write schreibe schreib verfasse schreiben bericht_schreiben zusammenfassen",
     # analysis
     "DETECT": "detect detection detecting analyse analyze analysis erkenne erkennen erkennung analysiere analysieren count counts"
-              " counting zaehle zaehlen zaehl evaluate bestimme bestimmen quantify determine auswerten werte_aus ermittle counted gezaehlt auszaehlen quantified determined analysed analyzed"
+              " counting zaehle zaehlen zaehl evaluate bestimme bestimmen quantify determine auswerten werte_aus ermittle characterise characterize charakterisiere counted gezaehlt auszaehlen quantified determined analysed analyzed"
               " measure messen miss untersuche inspect estimate schaetze schaetzen quantifiziere analysis_of berechne calculate",
     "VACANCY": "vacancy vacancies leerstelle leerstellen fehlstelle fehlstellen missing_atoms missing_atom fehlende_atome vacany"
                " missing_columns vakanz vakanzen",
@@ -218,7 +218,7 @@ _TABLE: Final[dict[str, str]] = {
     "BUDGET": "budget dose_budget dosisbudget allowance dose_limit dosisgrenze dosislimit",
     "DOSE": "dose doses dosis electron_dose elektronendosis fluence dosage total_dose exposure_dose gesamtdosis dosen",
     "BELOW": "below under less_than at_most max maximum maximal hoechstens unter up_to not_more_than no_more_than upto within"
-             " weniger_als nicht_mehr_als unterhalb maximally < ≤ bis_zu stay_below keep_below smaller_than small_than lower_than not_above not_over not_higher_than no_higher_than geringer_als niedriger_als nicht_ueber nicht_hoeher_als kleiner_als not_exceed"
+             " weniger_als nicht_mehr_als unterhalb maximally < ≤ bis_zu stay_below keep_below smaller_than small_than low_than less_as obergrenze upper_limit upper_bound lower_than not_above not_over not_higher_than no_higher_than geringer_als niedriger_als nicht_ueber nicht_hoeher_als kleiner_als not_exceed"
              " not_exceeding without_exceeding limit_of limited_to ceiling cap under_a_budget_of",
     "ABOVE": "above at_least more_than larger_than bigger_than minimum mindestens groesser_als > ≥ wider_than min_size larger"
              " bigger over_ groesser not_smaller_than ueber_",
