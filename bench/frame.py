@@ -22,7 +22,7 @@ _NEEDED = 20
 
 def _place(seed: int) -> TwinDriver:
     """A twin that looks at a suspended monolayer in focus."""
-    twin = TwinDriver(load_world("mxene"), seed, stage="good")
+    twin = TwinDriver(load_world("mxene"), seed, stage="ideal")
     oracle = Oracle(twin)
     spot = oracle.suspended((-100e-6, 100e-6, -100e-6, 100e-6))[0]
     twin.move({"x": spot.x, "y": spot.y}, _NEVER)

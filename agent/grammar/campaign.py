@@ -269,7 +269,7 @@ def best_of_flakes(clause: Clause, draft: Draft) -> bool:
     if not clause.has("WORST", "BEST"):
         return False
     draft.ask(
-        f"'{clause.swallow()}': flakes are ranked by size when they are chosen, and you confirm them; "
+        f"'{clause.swallow()}': flakes are ranked by size and evenness when they are chosen; "
         "no other order is known before they are imaged. How many should be imaged?",
         "find one monolayer flake and image it",
         "find 3 monolayer flakes and image them",

@@ -49,12 +49,17 @@ def _element(work: Work, draft: Draft) -> str:
     return seen
 
 
-def _before_the_image(draft: Draft) -> float:
-    """Upper bound of what survey, approach and focus give to the atoms that are imaged last [e/Å²]."""
+def _setting(draft: Draft) -> Setting:
+    """What the tools' costs are predicted from."""
     situation = draft.situation
     state = situation.state.model_copy(update={"optics": {**situation.state.optics, **draft.optics}})
     card = situation.specimen or SpecimenCard(name="none", material="unknown")
-    setting = Setting(situation.capabilities, state, card)
+    return Setting(situation.capabilities, state, card)
+
+
+def _before_the_image(draft: Draft) -> float:
+    """Upper bound of what survey, approach and focus give to the atoms that are imaged last [e/Å²]."""
+    setting = _setting(draft)
     return (
         survey_tool.cost(survey_tool.Args.model_validate(survey_args(draft)), setting).dose_e_per_a2
         + approach_cost(setting).dose_e_per_a2
@@ -130,12 +135,25 @@ def _select(work: Work, draft: Draft) -> Step | None:
     picked["min_size_nm"] = work.min_size_nm or 200.0
     if work.min_size_nm is None:
         draft.assume("smallest flake taken: 200 nm (default)")
+    spare = _spare(draft, args_survey)
+    if spare is not None:
+        picked["max_before_e_per_a2"] = spare
     return draft.add(
         "select_targets",
-        f"at most {most} flakes of {layers} layer(s); you confirm them",
+        f"at most {most} flakes of {layers} layer(s), largest and evenest first",
         picked,
         frames=f"{survey.id}.frames",
     )
+
+
+def _spare(draft: Draft, args_survey: dict[str, Any]) -> float | None:
+    """Most that a place may have had, survey included, so that its image still fits the budget [e/Å²]."""
+    limit = draft.limit_e_per_a2()
+    if limit is None or not draft.worst_dose_e_per_a2:
+        return None
+    args = survey_tool.Args.model_validate(args_survey)
+    given = survey_tool.cost(args, _setting(draft)).dose_e_per_a2
+    return float(f"{max(given, limit - draft.worst_dose_e_per_a2 + given):.3g}")
 
 
 def _flake_loop(work: Work, draft: Draft, select: Step, most: int, tool: str, args: dict[str, Any]) -> None:
@@ -173,7 +191,7 @@ def _flake_loop(work: Work, draft: Draft, select: Step, most: int, tool: str, ar
             for_each=f"{select.id}.targets",
             at_most=most,
             do=tuple(do),
-            reason="each confirmed flake",
+            reason="each chosen flake",
         )
     )
     draft.assume(

@@ -72,6 +72,28 @@ def window(low: float, high: float, values: NDArray[np.float64]) -> slice:
     return slice(int(np.searchsorted(values, low)), int(np.searchsorted(values, high, side="right")))
 
 
+_COARSE = 9
+
+
+def _side(hole: Hole, dx: NDArray[np.float64], dy: NDArray[np.float64], pad: float) -> int:
+    """1 if a window lies all inside the hole, -1 if all outside, 0 if its rim may cross it.
+
+    The depth is known on a coarse grid; between its points it changes no faster than `steep` allows.
+    """
+    rows = np.unique(np.linspace(0, dy.shape[0] - 1, _COARSE).astype(int))
+    columns = np.unique(np.linspace(0, dx.size - 1, _COARSE).astype(int))
+    x = dx[columns][None, :]
+    y = dy[rows][:, columns if dy.shape[1] > 1 else slice(None)]
+    x, y = np.broadcast_arrays(x, y)
+    depth = hole.depth(x, y)
+    near = max(float(np.hypot(x, y).min()), 0.3 * hole.radius)
+    waves = sum(wave * amplitude for wave, amplitude in zip(_WAVES, hole.amplitudes, strict=True))
+    steep = 1 + hole.radius * waves / near
+    gap = math.hypot(float(np.ptp(x)) / (columns.size - 1 or 1), float(np.ptp(y)) / (rows.size - 1 or 1))
+    slack = pad + steep * gap
+    return int(depth.min() > slack) - int(depth.max() < -slack)
+
+
 def _open(hole: Hole, raster: Raster, coverage: Plane) -> None:
     """Take the hole out of `coverage`, rims anti-aliased."""
     pad = raster.pixel
@@ -83,9 +105,10 @@ def _open(hole: Hole, raster: Raster, coverage: Plane) -> None:
     dx = raster.x[across][None, :] - hole.x
     y = raster.y2d()[down]
     dy = (y[:, across] if raster.shear else y) - hole.y
-    corner = math.hypot(float(np.abs(dx).max()), float(np.abs(dy).max()))
-    if corner < hole.inner - pad:
+    side = _side(hole, dx.ravel(), dy, pad)
+    if side > 0:
         coverage[down, across] = 0.0
+    if side:
         return
     inside = hole.depth(*np.broadcast_arrays(dx, dy)) / raster.pixel + 0.5
     coverage[down, across] *= 1 - np.clip(inside, 0, 1).astype(np.float32)
