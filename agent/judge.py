@@ -5,16 +5,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from eucentric.agent.permit import OUTSIDE_BOX
 from eucentric.core.base import Model
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
-    ApprovalRefused,
     BadInput,
     DoseRefused,
     EucentricError,
     LimitRefused,
     MoveNotReached,
-    NotAvailable,
     Unsupported,
 )
 
@@ -68,7 +67,7 @@ def judge(call: ToolCall, result: ToolResult) -> Judgement:
 
 def judge_error(error: EucentricError, in_loop: bool) -> Judgement:
     """What follows from a refusal or failure: end this round of a loop, or the run."""
-    skip = in_loop and isinstance(error, _SKIPPABLE) and not isinstance(error, ApprovalRefused | NotAvailable)
+    skip = in_loop and (isinstance(error, _SKIPPABLE) or error.error_code == OUTSIDE_BOX)
     return Judgement(
         verdict="skip" if skip else "stop",
         why=str(error),

@@ -9,6 +9,8 @@ from eucentric.core.instrument import MicroscopeState, OpticsChange, Scan, Stage
 from eucentric.core.units import STAGE
 from eucentric.instruments.capabilities import Capabilities
 
+OUTSIDE_BOX = "E-APPROVAL-02"
+"""Code of a refused move out of the approved box: this place can't be used, others may."""
 _GRANTING = ("approved", "edited", "granted-for-class")
 
 
@@ -65,7 +67,7 @@ class Permit:
         for name, value in target.model_dump(exclude_none=True).items():
             low, high = getattr(self.envelope, name)
             if not low - 1e-9 <= value <= high + 1e-9:
-                self._refuse(f"{name} = {value:.3f}", f"approved {low:.3f} … {high:.3f}")
+                self._refuse(f"{name} = {value:.3f}", f"approved {low:.3f} … {high:.3f}", OUTSIDE_BOX)
 
     def check_optics(self, change: OpticsChange) -> None:
         """The probe current must not pass the approved one."""
@@ -95,11 +97,12 @@ class Permit:
         """Count frames against the envelope."""
         self.frames_used += count
 
-    def _refuse(self, what: str, why: str) -> None:
+    def _refuse(self, what: str, why: str, code: str | None = None) -> None:
         raise ApprovalRefused(
             f"Refused: {what} is outside the approved envelope",
             f"{why}. Nothing was sent to the instrument",
             "ask again with a new plan, or have an operator approve a wider envelope",
+            code=code,
         )
 
 

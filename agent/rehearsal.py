@@ -320,9 +320,9 @@ def _dose(name: str, args: Any, cost: Cost, walk: Walk) -> None:
 
 def _before_survey(args: Any, walk: Walk) -> float:
     """What earlier runs gave to the deepest place of the area; a survey over it can't pass the budget either."""
-    centre = [here if asked is None else asked for asked, here in zip(_centre(args), walk.xy(), strict=True)]
+    x, y = (here if asked is None else asked for asked, here in zip(_centre(args), walk.xy(), strict=True))
     width, height = (2 * args.half_width_um(count) + args.fov_um for count in (args.tiles_x, args.tiles_y))
-    before = walk.earlier(*centre, width, height)
+    before = walk.earlier(x, y, width, height)
     if before:
         walk.notes.append(
             f"earlier runs gave up to {before:.3g} e/Å² to a place of the survey area (upper bound, stage error "

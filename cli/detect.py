@@ -111,11 +111,42 @@ def _one(
     finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
+    body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms)}
+    if frame.counts_per_electron is None:  # the file's numbers are no electrons
+        body["counts_per_column"] = None
     body["files"] = _files(out, stem, gallery is not None)
     (out / f"{stem}.json").write_text(
         json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8"
     )
     return atoms, body
+
+
+_CANDIDATE = 0.05
+"""Sites with at least this probability of being vacant are listed."""
+
+
+def _atoms(atoms: "AtomMap") -> list[dict[str, Any]]:
+    """Positions of the columns, x = column, y = row, 0 = centre of the first pixel."""
+    rows = zip(atoms.atoms_xy, atoms.atoms_sigma_pm, strict=True)
+    return [
+        {"x_px": round(float(x), 3), "y_px": round(float(y), 3), "sigma_pm": round(float(sigma), 2)}
+        for (x, y), sigma in rows
+    ]
+
+
+def _candidates(atoms: "AtomMap") -> list[dict[str, Any]]:
+    """Sites that may be vacant, the likeliest first."""
+    order = [i for i in atoms.sites_p_vacancy.argsort()[::-1] if atoms.sites_p_vacancy[i] >= _CANDIDATE]
+    return [
+        {
+            "x_px": round(float(atoms.sites_xy[i][0]), 3),
+            "y_px": round(float(atoms.sites_xy[i][1]), 3),
+            "p": round(float(atoms.sites_p_vacancy[i]), 4),
+            "kind": atoms.sites_state[i],
+            "examined": bool(atoms.sites_examined[i]),
+        }
+        for i in order
+    ]
 
 
 def _files(out: Path, stem: str, gallery: bool) -> dict[str, str]:

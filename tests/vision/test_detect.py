@@ -124,6 +124,11 @@ def test_command_json(files, tmp_path):
     with open(body["files"]["atoms"], newline="") as file:
         assert len(list(csv.DictReader(file))) == body["columns"]
     assert json.loads(Path(body["files"]["json"]).read_text())["sha256"] == body["sha256"]
+    assert len(body["atoms"]) == body["columns"]
+    assert all(atom["sigma_pm"] > 0 for atom in body["atoms"])
+    likely = [site for site in body["vacancy_candidates"] if site["p"] > 0.5 and site["examined"]]
+    assert len(likely) == body["vacancies"]
+    assert body["counts_per_column"] is None  # a file's numbers are no electrons
 
 
 def test_command_for_people(files, tmp_path):
