@@ -27,8 +27,13 @@ def _dose(row: Row) -> str:
     if cost.dose_e_per_a2 == 0.0:
         return f"≤ {cost.elsewhere_e_per_a2:.3g} beside the target"
     undersampled = cost.dose_e_per_a2 > 2 * cost.mean_dose_e_per_a2
-    mean = f"{cost.mean_dose_e_per_a2:.2g} mean, ≤ {cost.dose_e_per_a2:.3g} under the probe"
-    return mean if undersampled else f"≤ {cost.dose_e_per_a2:.3g}"
+    mean = f"{cost.mean_dose_e_per_a2:.2g} mean, ≤ {cost.dose_e_per_a2:.3g} at the probe"
+    here = mean if undersampled else f"≤ {cost.dose_e_per_a2:.3g}"
+    return f"{here}, ≤ {cost.elsewhere_e_per_a2:.3g} beside" if cost.elsewhere_e_per_a2 else here
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"
 
 
 _WIDE = 60
@@ -79,7 +84,7 @@ def plan_lines(plan: Plan, shown: Preview) -> list[str]:
     for number, row in enumerate(shown.rows, start=1):
         lines += _lines(number, row)
     lines.append(
-        f"Worst case   {duration(shown.seconds)}, {shown.frames} frames, {shown.megabytes:.0f} MB; "
+        f"Worst case   {duration(shown.seconds)}, {_frames(shown.frames)}, {shown.megabytes:.0f} MB; "
         f"≤ {shown.dose_e_per_a2:.3g} of {shown.budget_e_per_a2:.3g} e/Å² at any atom of a target"
     )
     if shown.elsewhere_e_per_a2:
@@ -120,7 +125,7 @@ def gate_card(
     if state.held:
         lines.append(f"Beam held    {visible(state.held, limit=200)}; approving allows the beam again")
     lines.append(
-        f"Approving    ≤ {envelope.max_frames} frames, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
+        f"Approving    ≤ {_frames(envelope.max_frames)}, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
         f"≤ {envelope.max_probe_current_pa:.3g} pA, ≤ {duration(envelope.max_seconds)} of instrument time, "
         f"stage in {_box(envelope)}"
     )

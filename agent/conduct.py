@@ -14,7 +14,7 @@ from eucentric.agent.planner import Planner
 from eucentric.agent.recovery import Doubt, Recovery, recover, resolve, sweep
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer, Session
-from eucentric.core.errors import BadInput, Defect, EucentricError, StoreFull
+from eucentric.core.errors import BadInput, Defect, EucentricError, LedgerError, StoreFull
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
 from eucentric.instruments.instrument import Instrument
@@ -118,8 +118,9 @@ def _carried(session: Session, drive_it: Drive) -> RunOutcome:
         if not isinstance(error, Exception):
             session.finish(outcome, report=False)
             raise
-    if isinstance(session.error, StoreFull):
-        _blank(session, "the store is full")
+    if isinstance(session.error, LedgerError):
+        full = isinstance(session.error, StoreFull)
+        _blank(session, "the store is full" if full else "the ledger can't be written")
         raise session.error
     return session.finish(outcome, report=_worth_a_report(session))
 

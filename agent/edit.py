@@ -27,7 +27,11 @@ def edited(plan: Plan, text: str) -> Plan:
             f"can't edit {visible(text, limit=120)!r}: nothing would change",
             "write step.argument=value with a step and argument of the plan",
         )
-    return plan.model_copy(update={"steps": steps, "revision": plan.revision + 1})
+    told = tuple(one for one in plan.assumed if "predicted" not in one and " allowed;" not in one)
+    shown = visible(value.strip(), limit=60)
+    changed = f"changed at the gate: {step_id}.{name} = {shown}; the table is priced anew"
+    update = {"steps": steps, "revision": plan.revision + 1, "assumed": (*told, changed)}
+    return plan.model_copy(update=update)
 
 
 def _changed(step: Step, step_id: str, name: str, value: str) -> Step:

@@ -89,13 +89,18 @@ class ByPolicy:
         """Print the file's bounds in full, since nobody is asked."""
         author = visible(self.policy.author)
         self.tell(f"Approving by file {visible(self.path)} (by {author}, sha256 {self.sha256[:12]}…):")
-        for key, value in self.policy.envelope.model_dump().items():
+        bounds = {"releases_holds": self.policy.releases_holds, **self.policy.envelope.model_dump()}
+        if asked.held:
+            self.tell(f"    The beam is held: {visible(asked.held)}")
+        for key, value in bounds.items():
             self.tell(f"    {key} = {list(value) if isinstance(value, tuple) else value}")
 
     def poll(self, asked: Asked, seconds: float) -> Answer:
         """Approved if the wanted envelope fits, else no channel for the rest."""
         by = f"policy {visible(self.policy.name)} (sha256 {self.sha256})"
         wrong = outside(self.policy.envelope, asked.envelope)
+        if asked.held and not self.policy.releases_holds:
+            wrong.append(f"the beam is held ({visible(asked.held)}) and the policy does not release holds")
         if wrong:
             return Answer("no_channel", by, "outside the policy: " + "; ".join(wrong))
         return Answer("approved", by, f"inside the bounds of {self.path}")

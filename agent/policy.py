@@ -19,6 +19,8 @@ class Policy(Model):
     """The person who answers for it."""
     instruments: tuple[str, ...] = ("twin:",)
     """URI prefixes it is for. Only twins are accepted without a person."""
+    releases_holds: bool = False
+    """Whether it also lets a beam go on that was stopped before; else that takes a person."""
     envelope: Envelope
 
 

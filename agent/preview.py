@@ -41,6 +41,11 @@ class Preview(Model):
     asks: bool = False
     """Whether anything in it moves or exposes."""
 
+    def joined_with(self, other: "Preview") -> "Preview":
+        """This preview with a stage box that also holds the other's."""
+        boxes = {name: (getattr(self, name), getattr(other, name)) for name in _AXES}
+        return self.model_copy(update={k: (min(a[0], b[0]), max(a[1], b[1])) for k, (a, b) in boxes.items()})
+
 
 Earlier = Callable[[float, float, float, float], float]
 """Centre and size of a field [µm] to the deepest dose that anything in it has had so far [e/Å²]."""
@@ -119,6 +124,12 @@ def _check_limits(walk: Walk) -> None:
                 )
 
 
+def _room(shown: Preview, bounds: tuple[float, float]) -> float:
+    """Slack of the stage box [µm]: after a missed move a correction by image may command half the span more."""
+    finds_again = any(row.tool == "go_to_target" for row in shown.rows)
+    return 3.0 + (0.5 * (bounds[1] - bounds[0]) if finds_again else 0.0)
+
+
 def envelope_for(plan: Plan, shown: Preview) -> Envelope:
     """The bounds an approval of this plan grants: its worst case with a little slack in time and frames."""
 
@@ -131,8 +142,8 @@ def envelope_for(plan: Plan, shown: Preview) -> Envelope:
         max_dose_e_per_a2=min(
             shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2)
         ),
-        x_um=widened(shown.x_um, 3.0),
-        y_um=widened(shown.y_um, 3.0),
+        x_um=widened(shown.x_um, _room(shown, shown.x_um)),
+        y_um=widened(shown.y_um, _room(shown, shown.y_um)),
         z_um=widened(shown.z_um, 0.1),
         alpha_deg=widened(shown.alpha_deg, 0.01),
         beta_deg=widened(shown.beta_deg, 0.01),

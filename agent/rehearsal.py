@@ -190,7 +190,7 @@ def _call(step: Step, walk: Walk, times: int) -> None:
             what=what,
             tool=tool.name,
             times=times,
-            each=cost,
+            each=_shown(tool.name, args, cost, walk),
             reason=step.reason,
             risk=tool.risk,
         )
@@ -201,6 +201,12 @@ def _call(step: Step, walk: Walk, times: int) -> None:
     _widest(tool.name, args, walk)
     _effects(step, tool.name, args, walk)
     _dose(tool.name, args, cost, walk)
+
+
+def _shown(name: str, args: Any, cost: Cost, walk: Walk) -> Cost:
+    """The cost of a line: a survey's bound is that of its deepest corner, not of a place that is chosen in it."""
+    deep = _survey_dose(args, cost, walk) if name == "survey" else cost.dose_e_per_a2
+    return cost.model_copy(update={"dose_e_per_a2": deep})
 
 
 def _widest(name: str, args: Any, walk: Walk) -> None:

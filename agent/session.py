@@ -121,10 +121,18 @@ class Session:
     def _previewed(self, plan: Plan) -> Preview:
         setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
         shown = preview(plan, setting, self.budget(), self.run.dose_at(None), self.run.dose_in)
+        shown = self._with_earlier_reach(shown, plan)
         if not shown.frames or self.run.specimen is not None:
             return shown
         no_card = "no specimen card, no beam: give one with --specimen CARD.toml"
         return shown.model_copy(update={"problems": (*shown.problems, no_card)})
+
+    def _with_earlier_reach(self, shown: Preview, plan: Plan) -> Preview:
+        """A run taken up again stands elsewhere than it began; its recorded targets keep their places."""
+        for row in self.run.store.ledger.events(run=self.run.id, kinds=("previewed",)):
+            if row.body.get("plan_sha256") == plan.sha256:
+                shown = shown.joined_with(Preview.model_validate(row.body["preview"]))
+        return shown
 
     def ask(self) -> str:
         """Ask a person; returns the outcome at the gate."""
@@ -193,6 +201,9 @@ class Session:
         self._leased = True
         if self.run.instrument.held():
             self._check_hold(approval, self.run.instrument.held())
+            self.run.log(
+                "changed", f"hold of the beam released by {approval.by}: {state.held}", {"held": state.held}
+            )
             self.run.instrument.clear_hold(approval.by)
         self.executor.permit = permit
 
@@ -361,7 +372,7 @@ class Session:
         return RunOutcome(
             run=self.run.id,
             outcome=ending,
-            exit_code=EXIT[ending],
+            exit_code=EXIT[ending] if checked.ok else 1,
             say=self.say,
             options=proposal.options if proposal else (),
             plan=proposal.plan.model_dump(mode="json") if proposal and proposal.plan else None,

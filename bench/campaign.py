@@ -14,7 +14,10 @@ from eucentric.instruments.cards import card_of_twin
 from eucentric.instruments.guard import Guard
 from eucentric.instruments.twin import TwinDriver
 
-REQUEST = "Find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2 and tell me the Ti vacancy density"
+REQUEST = (
+    "Find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2 "
+    "and tell me the Ti vacancy density"
+)
 URI = "twin://mxene"
 
 

@@ -18,7 +18,7 @@ from eucentric.agent.judge import Judgement
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.preview import Preview
 from eucentric.agent.session import Observer
-from eucentric.core.calls import Approval, ToolCall, ToolResult
+from eucentric.core.calls import Approval, GateOutcome, ToolCall, ToolResult
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.text import visible
 
@@ -135,6 +135,8 @@ class Terminal:
 
     def __init__(self, by: str) -> None:
         self.by = by
+        self._asking: GateOutcome | None = None
+        """What the next line belongs to: a reason or a change."""
 
     def show(self, asked: Asked) -> None:
         """The card. What was typed before it was on the screen is no answer to it."""
@@ -155,18 +157,29 @@ class Terminal:
         line = sys.stdin.readline()
         if line == "":
             return Answer("no_channel", "nobody", "the terminal went away")
+        if self._asking is not None:
+            return self._finished(self._asking, line.strip())
         return self._read(line.strip().lower())
+
+    def _finished(self, outcome: GateOutcome, text: str) -> Answer:
+        self._asking = None
+        if outcome == "edited":
+            return Answer("edited", self.by, edit=text)
+        return Answer("rejected", self.by, text or "no reason given")
 
     def _read(self, word: str) -> Answer | None:
         if word in ("a", "approve"):
             return Answer("approved", self.by)
         if word in ("r", "reject"):
-            click.echo("Reason: ", nl=False)
-            return Answer("rejected", self.by, sys.stdin.readline().strip() or "no reason given")
+            self._asking = "rejected"
+            click.echo("Reason (Enter): ", nl=False)
+            return None
         if word in ("e", "edit"):
-            click.echo("Change (step.argument=value, such as s3_image.dwell_us=0.4): ", nl=False)
-            return Answer("edited", self.by, edit=sys.stdin.readline().strip())
+            self._asking = "edited"
+            click.echo("Change (step.argument=value, such as s3_image.dwell_us=0.4), Enter: ", nl=False)
+            return None
         click.echo(
+            "Type a letter and press Enter.\n"
             "a  run the plan inside the bounds of the last line\n"
             "e  change one argument; the plan is priced and asked again\n"
             "r  nothing is sent to the instrument; you are asked for a reason"

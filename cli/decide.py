@@ -57,7 +57,7 @@ def deny(run_id: str, gate: str | None, name: str, reason: str, store: Path | No
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
-    answer = Answer("rejected", f"{name} ({options.who()})", reason)
+    answer = Answer("rejected", f"{name} (claimed, {options.who()})", reason)
     decision = decide(opened, run_id, asked, answer)
     _conclude(opened, run_id, answer, decision, as_json)
 

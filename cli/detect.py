@@ -37,6 +37,9 @@ def detect(
     """
     from eucentric.core.errors import EucentricError
     from eucentric.knowledge.phases import phase
+
+    if pixel_pm is not None and pixel_pm != pixel_pm:
+        raise click.BadParameter("not a number", param_hint="--pixel-pm")
     from eucentric.tools.vision import vacancy_density
 
     known = phase(material)

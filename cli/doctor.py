@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import os
 import shutil
 import sqlite3
 import sys
@@ -15,7 +14,7 @@ import click
 from eucentric.cli import options
 
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pydantic", "langgraph", "sqlite-utils", "textual", "pint",
-             "matplotlib", "tifffile", "gemmi", "httpx", "click")  # fmt: skip
+             "matplotlib", "tifffile", "gemmi", "pillow", "httpx", "click")  # fmt: skip
 Check = tuple[bool, str]
 
 
@@ -43,10 +42,19 @@ def _sqlite() -> Check:
     return good, f"SQLite {sqlite3.sqlite_version} with FTS5 (3.37 or newer is needed)"
 
 
+def _can_write(place: Path) -> bool:
+    """By writing: permissions say nothing of a file system that is mounted read-only."""
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
+
+
 def _disk(folder: Path) -> Check:
-    place = folder if folder.exists() else Path.cwd()
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
     free = shutil.disk_usage(place).free / 1e9
-    writable = os.access(place, os.W_OK)
+    writable = _can_write(place)
     return free > 1 and writable, f"{free:.1f} GB free for the store at {folder}" + (
         "" if writable else ", NOT writable"
     )

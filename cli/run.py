@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eucentric.agent.outcome import RunOutcome
     from eucentric.agent.session import Session
     from eucentric.cli.console import Console
+    from eucentric.core.request import Request
 
 _EPILOG = """\b
 The plan is priced before anything moves (time, dose at each place, stage path) and approved once,
@@ -61,7 +62,6 @@ def perform(
     from eucentric.agent.conduct import conduct, new_run
     from eucentric.cli.console import Console
     from eucentric.core.places import canonical_uri
-    from eucentric.core.request import Request
     from eucentric.core.text import visible
 
     chosen = options.settings()
@@ -73,7 +73,7 @@ def perform(
     opened = options.open_store(store)
     engine = options.make_planner(planner, base_url, model, opened)
     uri, handle = options.open_by_uri(uri)
-    asked = Request(text=text, who=options.who(), instrument=uri, planner=engine.name)
+    asked = _request(text, uri, engine.name)
     if not as_json and by_policy:
         console.say(f"Request      {visible(text, limit=400)}")
     try:
@@ -87,6 +87,19 @@ def perform(
         opened.close()
     print_outcome(outcome, console, as_json)
     return outcome
+
+
+def _request(text: str, uri: str, planner: str) -> "Request":
+    from eucentric.core.errors import BadInput
+    from eucentric.core.request import LONGEST, Request
+
+    if not text.strip() or len(text) > LONGEST:
+        raise BadInput(
+            f"a request of {len(text)} characters",
+            f"1 to {LONGEST} are needed",
+            "say what you want in a sentence",
+        )
+    return Request(text=text, who=options.who(), instrument=uri, planner=planner)
 
 
 def print_outcome(outcome: "RunOutcome", console: "Console", as_json: bool) -> None:

@@ -49,7 +49,7 @@ def _details(row: Event) -> Iterator[str]:
     elif row.kind == "concluded" and body.get("frames"):
         frames = body["frames"]
         shown = ", ".join(frames[:4]) + (f" … {frames[-1]}" if len(frames) > 4 else "")
-        yield f"frames {shown}; ≤ {body['dose_e_per_a2']:.3g} e/Å² charged, {body['seconds']:.1f} s"
+        yield f"frames {shown}; {body['dose_e_per_a2']:.3g} e/Å² summed over its frames, {body['seconds']:.1f} s"
     elif row.kind == "found":
         finding = body["finding"]
         yield f"from {', '.join(finding['evidence'])}; {finding['method']}"

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -59,6 +60,7 @@ class Ledger:
         self.path = path
         self._lock = threading.RLock()
         """One connection, many threads: a row of one must not land in the transaction of another."""
+        self._inode: int | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -73,6 +75,7 @@ class Ledger:
         except BaseException:
             self._connection.close()
             raise
+        self._inode = os.stat(path).st_ino
 
     def _prepare(self, create: bool) -> None:
         """Pragmas, schema, first row; a file lock keeps two first openings apart."""
@@ -177,6 +180,7 @@ class Ledger:
         with self._lock:
             if not self._in_transaction():
                 raise Defect("a row was to be appended outside a transaction")
+            self._still_there()
             seq, prev = self.head()
             names = (run_id, kind, actor, action_id, tool, summary)
             values = (seq + 1, utc_now(), *map(_storable, names), _body(kind, body), prev)
@@ -190,6 +194,18 @@ class Ledger:
             if written != 1:
                 raise ChainBroken(f"{self.path} swallowed a row", "nothing was sent", "verify the store")
             return self._event(row)
+
+    def _still_there(self) -> None:
+        """A ledger that was removed or replaced under a run takes no more rows, so nothing more is sent."""
+        now: int | None = None
+        with contextlib.suppress(OSError):
+            now = os.stat(self.path).st_ino
+        if self._inode is not None and now != self._inode:
+            raise LedgerError(
+                f"{self.path} was removed or replaced while it was in use",
+                "a run without its ledger sends nothing more",
+                "find out who did it; start again with a new --store",
+            )
 
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, zeros) if there is none."""

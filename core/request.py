@@ -22,10 +22,14 @@ class SpecimenCard(Model):
     notes: str = Field("", max_length=2000)
 
 
+LONGEST = 4000
+"""Characters of a request."""
+
+
 class Request(Model):
     """One sentence of a person, kept as it was said."""
 
-    text: str = Field(min_length=1, max_length=4000)
+    text: str = Field(min_length=1, max_length=LONGEST)
     who: str
     """Login name and where from, such as 'j.doe pts/1'."""
     instrument: str

@@ -11,9 +11,10 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
+from eucentric.bench.campaign import REQUEST
+
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(__file__).parent / "images"
-REQUEST = "Find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2 and tell me the Ti vacancy density"
 
 
 def run(folder: Path) -> str:

@@ -82,7 +82,7 @@ def commands_in(path):
     "line",
     [
         line
-        for path in DOCUMENTS[:1] + [ROOT / "docs/tutorial.md", ROOT / "docs/howto.md"]
+        for path in [ROOT / "README.md", ROOT / "docs/tutorial.md", ROOT / "docs/howto.md"]
         for line in commands_in(path)
     ],
 )

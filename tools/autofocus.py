@@ -32,6 +32,8 @@ _SMALL = Scan(width_px=256, height_px=256, fov_nm=13.0, dwell_us=0.2, purpose="f
 _LATTICE_BAND = (2.5, 7.5)
 _COARSE_STEP_NM, _MIDDLE_STEP_NM, _FINE_STEP_NM = 200.0, 130.0, 5.0
 _MIDDLE_COUNT, _FINE_COUNT = 9, 29
+_OTHER_SETTINGS = 4
+"""Beam shift there and back, and the chosen defocus."""
 _MIN_CONTRAST = 8.5
 """Peak height over noise below which no lattice was seen. On the twin noise alone stays below 7.2 and a
 monolayer gives at least 10 (50 places each)."""
@@ -166,7 +168,7 @@ def cost(args: Args, setting: Setting) -> Cost:
     return Cost(
         seconds=wide.seconds
         + small.seconds
-        + (defocus.settle_s if defocus else 0.0) * (wide.frames + small.frames),
+        + (defocus.settle_s if defocus else 0.0) * (wide.frames + small.frames + _OTHER_SETTINGS),
         mean_dose_e_per_a2=wide.mean_dose_e_per_a2 + (0.0 if beside else small.mean_dose_e_per_a2),
         dose_e_per_a2=wide.dose_e_per_a2 + small.dose_e_per_a2,
         elsewhere_e_per_a2=small.elsewhere_e_per_a2,

@@ -218,7 +218,7 @@ def test_show_follows_a_run_from_request_to_data(store: Path, eucentric, as_json
         "by j.doe (pts/1) on twin://mxene", "specimen flake 7, budget 100000 e/Å²",
         "planner grammar v1, plan r1 sha abab",
         "s1  survey", "for each of s1.flakes (at most 3)", "a  acquire_image",
-        "frames f-1, f-2; ≤ 1.5e+04 e/Å² charged, 2.0 s",
+        "frames f-1, f-2; 1.5e+04 e/Å² summed over its frames, 2.0 s",
         "from f-1; sites v1",
     ):  # fmt: skip
         assert words in out

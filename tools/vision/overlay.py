@@ -101,6 +101,10 @@ def _caption(atoms: AtomMap, title: str) -> str:
     return "\n".join(line if len(line) < 150 else line[:149] + "…" for line in lines[:6])
 
 
+_AT_LEAST = 12
+"""Sites shown also where all are decided."""
+
+
 def write_gallery(
     image: NDArray[np.float32], atoms: AtomMap, path: Path, *, simulated: bool = False, most: int = 24
 ) -> Path | None:
@@ -131,8 +135,9 @@ def write_gallery(
 
 
 def least_certain(atoms: AtomMap, most: int = 24) -> NDArray[np.int64]:
-    """Examined sites with 0.1 < p < 0.9, the least certain first."""
+    """Examined sites whose probability is nearest to one half: all unsure ones (0.1 < p < 0.9), else the nearest 12."""
     p = atoms.sites_p_vacancy
-    rows = np.flatnonzero(atoms.sites_examined & (p > _UNSURE_FROM) & (p < _UNSURE_TO))
-    chosen: NDArray[np.int64] = rows[np.argsort(np.abs(p[rows] - 0.5), kind="stable")][:most].astype(np.int64)
-    return chosen
+    rows = np.flatnonzero(atoms.sites_examined)
+    order = rows[np.argsort(np.abs(p[rows] - 0.5), kind="stable")].astype(np.int64)
+    unsure = int(((p[order] > _UNSURE_FROM) & (p[order] < _UNSURE_TO)).sum())
+    return order[: min(most, max(unsure, _AT_LEAST))]
