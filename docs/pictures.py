@@ -49,7 +49,9 @@ def main() -> None:
         fonts = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.S)  # nothing is fetched when it is looked at
         (IMAGES / "run.svg").write_text(fonts.replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
         ladder = Image.open(next(folder.glob("store/runs/*/pictures/report-ladder.png")))
-        ladder.convert("RGB").quantize(128).save(IMAGES / "zoom-ladder.png", optimize=True)
+        small = ladder.convert("RGB")
+        small.thumbnail((900, 1000))
+        small.quantize(64).save(IMAGES / "zoom-ladder.png", optimize=True)
 
 
 if __name__ == "__main__":

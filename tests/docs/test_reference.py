@@ -1,6 +1,8 @@
 """The reference pages are what the code says."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ def generate():
     return module
 
 
-def test_every_page_is_current(generate):
-    assert generate.stale() == [], "the reference is stale: run `python docs/generate.py`"
+def test_every_page_is_current():
+    """In a process of its own: click keeps the help option of a command that another test has run."""
+    done = subprocess.run([sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, f"run `python docs/generate.py`: {done.stdout}{done.stderr}"
 
 
 def test_a_changed_page_is_noticed(generate, monkeypatch, tmp_path):
