@@ -27,8 +27,8 @@ GATE_SAYS = {
     "timed_out": _PARKED,
     "deferred": _PARKED,
     "escalated": _PARKED,
-    "rejected": "Rejected by {by}: {reason}. Nothing was sent to the instrument.",
-    "aborted": "Stopped while waiting for an approval. Nothing was sent to the instrument.",
+    "rejected": "Rejected by {by}: {reason}. Nothing was sent to the instrument since the question.",
+    "aborted": "Stopped while waiting for an approval. Nothing was sent to the instrument since the question.",
 }
 """What a person is told of an outcome at the gate that is no approval."""
 
