@@ -26,7 +26,7 @@ def approve(run_id: str, gate: str | None, name: str, store: Path | None, as_jso
     import time
 
     from eucentric.agent.gate import Answer, decide, question
-    from eucentric.core.operators import prove
+    from eucentric.core.operators import operators_path, prove
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
@@ -37,7 +37,8 @@ def approve(run_id: str, gate: str | None, name: str, store: Path | None, as_jso
         name,
         click.prompt(f"\nSecret of {name} to approve (Ctrl-C leaves it open)", hide_input=True, err=True),
     )
-    answer = Answer("approved", f"{name} ({options.who()})", "at another terminal")
+    proof = f"proved against {operators_path()}, owner uid {operators_path().stat().st_uid}"
+    answer = Answer("approved", f"{name} ({options.who()})", f"at another terminal, {proof}")
     decision = decide(opened, run_id, asked, answer, time.monotonic() - shown)
     _conclude(opened, run_id, answer, decision, as_json)
     if not as_json:

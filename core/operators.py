@@ -1,7 +1,8 @@
 """Operators of this machine and their secrets, kept outside every store. Standard library only.
 
 A secret is never stored: only its scrypt digest, in a file that its owner alone may read. An agent
-with a shell under the same account can read the digest but can't answer with it; on a shared
+with a shell under the *same* account can't answer with a digest, but it could register a name of its
+own or point to another file; the decision therefore records the file and its owner, and on a shared
 instrument the operator uses an account of their own.
 """
 
