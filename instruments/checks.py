@@ -183,7 +183,7 @@ def _target(capabilities: Capabilities, axis: AxisSpec, reported: float, value: 
         raise LimitRefused(
             f"{name} to {shown(name, target, unit)}, a step of {shown(name, step, unit)}",
             f"largest step {shown(name, axis.max_step, unit)} ({_source(capabilities)})",
-            f"{NOTHING_SENT}; {stays}. Works: several moves of at most {shown(name, axis.max_step, unit)}.",
+            f"{NOTHING_SENT}; {stays}. Works: a target within one step of there; an operator may change the limit.",
         )
     return target
 

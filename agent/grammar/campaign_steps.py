@@ -9,6 +9,7 @@ from eucentric.agent.grammar.image_spec import ImageSpec
 from eucentric.agent.grammar.imaging import contradictions, resolve, series_args, settings
 from eucentric.agent.grammar.limits import check_optics
 from eucentric.agent.grammar.survey import LONGEST_S, MOST_TILES, reach, survey_args, survey_fits
+from eucentric.core.errors import BadInput
 from eucentric.core.plan import Step
 from eucentric.core.request import SpecimenCard
 from eucentric.knowledge.acquisition import (
@@ -40,7 +41,7 @@ def _element(work: Work, draft: Draft) -> str:
     for symbol in re.findall(r"[A-Z][a-z]?", formula):
         try:
             value = haadf_cross_section_a2(symbol)
-        except Exception:  # an element without a cross-section can't be the brightest
+        except BadInput:  # an element without a cross-section can't be the brightest
             continue
         if value > best:
             best, seen = value, symbol

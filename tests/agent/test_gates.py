@@ -10,7 +10,7 @@ from eucentric.agent.edit import edited
 from eucentric.agent.gate import Answer, ByPolicy, Deny, Nobody, decide, decision, question
 from eucentric.agent.policy import load_policy, outside
 from eucentric.core.calls import Envelope
-from eucentric.core.errors import BadInput
+from eucentric.core.errors import BadInput, LedgerError
 from eucentric.core.plan import Plan, Step
 from eucentric.core.store import Store
 
@@ -206,6 +206,30 @@ def test_a_policy_parks_what_does_not(bench):
     outcome = bench.carry(step("s", "set_optics", defocus_nm=1.0), person=ByPolicy(rule, sha, "p", print))
     assert (outcome.exit_code, bench.spy.sent) == (6, [])
     assert "tool set_optics" in bench.rows("decided")[0].body["reason"]
+
+
+@pytest.mark.parametrize(("word", "code"), [("", 6), ("releases_holds = true\n", 0)])
+def test_a_policy_lets_a_stopped_beam_go_on_only_if_it_says_so(bench, word, code):
+    bench.guard.stop("a person at 2 a.m.")
+    rule, sha = load_policy(policy(bench, word + POLICY), URI)
+    outcome = bench.carry(image(), person=ByPolicy(rule, sha, "p.toml", bench.note.append))
+    assert outcome.exit_code == code
+    assert any("a person at 2 a.m." in line for line in bench.note)
+    assert ("acquire" in [name for name, _ in bench.spy.sent]) == (code == 0)
+    released = [row.summary for row in bench.rows("changed")]
+    assert [("a person at 2 a.m." in text) for text in released] == [True] * (code == 0)
+
+
+def test_a_ledger_removed_while_the_card_is_shown_sends_nothing_and_blanks(bench):
+    class Remover(Person):
+        def poll(self, asked, seconds):
+            bench.store.ledger.path.unlink()
+            return super().poll(asked, seconds)
+
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        bench.carry(image(), person=Remover())
+    assert bench.spy.sent == []
+    assert "ledger" in bench.guard.held()
 
 
 @pytest.mark.parametrize("uri", ["py:toy:toy_driver", "nion://usim", "TWIN://mxene", " twin://mxene", "twin"])

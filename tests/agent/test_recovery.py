@@ -296,3 +296,13 @@ def test_kill_9_during_a_series(own_places):
         for info in list_hosts():
             os.kill(info.pid, signal.SIGTERM)
             wait_for(lambda info=info: not stopping.alive(info))
+
+
+def test_a_survey_killed_far_from_its_centre_goes_on_in_its_own_box(bench):
+    """The stage stands at a corner by then; a box around that place would leave out the tiles still to come."""
+    tiles = step("s", "survey", tiles_x=3, tiles_y=3, fov_um=20.0, width_px=32, dwell_us=0.1)
+    kill_at(bench, "acquire", 3)
+    dead(bench, tiles)
+    outcome = resume(bench)
+    assert outcome.outcome == "done"
+    assert len(outcome.answers[0]["value"]["frames"]) == 9
