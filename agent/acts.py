@@ -39,11 +39,11 @@ class _Move:
         permit.check_move(self.target)
         return {}
 
-    def send(self, action_id: str) -> tuple[MicroscopeState, dict[str, Any]]:
+    def send(self, action_id: str, token: str) -> tuple[MicroscopeState, dict[str, Any]]:
         """A new stay of the stage begins even if the move fails."""
         run = self.door.run
         try:
-            run.instrument.move(to_si(STAGE, self.args))
+            run.instrument.move(to_si(STAGE, self.args), token=token)
         finally:
             run.stay = f"{run.id}:{action_id}"
         return _read(self.door)
@@ -73,9 +73,9 @@ class _Set:
         permit.check_optics(self.change)
         return {}
 
-    def send(self, action_id: str) -> tuple[MicroscopeState, dict[str, Any]]:
+    def send(self, action_id: str, token: str) -> tuple[MicroscopeState, dict[str, Any]]:
         """Set, read back."""
-        self.door.run.instrument.set_optics(to_si(OPTICS, self.args))
+        self.door.run.instrument.set_optics(to_si(OPTICS, self.args), token=token)
         return _read(self.door)
 
     def recall(self, body: dict[str, Any]) -> MicroscopeState:
@@ -101,7 +101,7 @@ class _Wait:
         """Its time was asked for with the state."""
         return {}
 
-    def send(self, action_id: str) -> tuple[None, dict[str, Any]]:
+    def send(self, action_id: str, token: str) -> tuple[None, dict[str, Any]]:
         """Wait."""
         self.door.run.instrument.wait(self.seconds)
         return None, {}

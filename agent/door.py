@@ -73,8 +73,8 @@ class Act(Protocol[R]):
         """Refuse, or return what the rows shall carry besides."""
         ...
 
-    def send(self, action_id: str) -> tuple[R, dict[str, Any]]:
-        """Do it; the result, and its row."""
+    def send(self, action_id: str, token: str) -> tuple[R, dict[str, Any]]:
+        """Do it; the result, and its row. `token` names the command at the instrument: the hash of the intent row."""
         ...
 
     def recall(self, body: dict[str, Any]) -> R:
@@ -140,19 +140,21 @@ class Door:
         self._may_go_on(act)
         body = {"act": act.name, "args_sha256": sha, **self._checked(act)}
         text = f"{act.name} {_short(act.args)}"
-        self._log("intended", text, {**body, "args": act.args}, action_id)
+        intent = self._log("intended", text, {**body, "args": act.args}, action_id)
         try:
-            value, result = act.send(action_id)
+            value, result = act.send(action_id, intent.hash)
             self._log("returned", f"{act.name} done", {**body, **result}, action_id)
         except BaseException as error:
             self._ended_badly(act, action_id, body, error)
             raise
         return value
 
-    def _log(self, kind: str, summary: str, body: dict[str, Any], action_id: str | None) -> None:
-        self.run.log(kind, summary, body, action_id=action_id, tool=self.call.tool)
+    def _log(self, kind: str, summary: str, body: dict[str, Any], action_id: str | None) -> Event:
+        return self.run.log(kind, summary, body, action_id=action_id, tool=self.call.tool)
 
     def _may_go_on(self, act: Act[Any]) -> None:
+        if act.commands:
+            self.run.checkpoint(act.name)
         if self.run.broken is not None:
             raise self.run.broken
         if self.run.stopping.is_set():

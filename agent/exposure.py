@@ -54,14 +54,14 @@ class Expose:
         permit.check_scan(self.scan, before + self.charge.dose_e_per_a2, now.optics["probe_current_pa"])
         return {"charge": self.charge.model_dump(mode="json"), "before_e_per_a2": before}
 
-    def send(self, action_id: str) -> tuple[tuple[Frame, ...], dict[str, Any]]:
+    def send(self, action_id: str, token: str) -> tuple[tuple[Frame, ...], dict[str, Any]]:
         """Charge, expose, keep."""
         if self.charge is None or self._dose is None or self._permit is None:
             raise Defect("a scan was sent unchecked")
         key = f"{self.run.id}:{action_id}"
         self.run.book.charge(key, self.charge)
         self._permit.use_frames(len(self.scan.detectors))
-        raw, arrays = self.run.instrument.acquire(_spec(self.scan))
+        raw, arrays = self.run.instrument.acquire(_spec(self.scan), token=token)
         self._charge_more(key, raw)
         frames = keep_frames(self.run, action_id, self.scan, self._dose, self.charge, raw, arrays)
         return frames, {

@@ -32,7 +32,7 @@ class Keep:
         """Nothing to ask."""
         return {}
 
-    def send(self, action_id: str) -> tuple[Frame, dict[str, Any]]:
+    def send(self, action_id: str, token: str) -> tuple[Frame, dict[str, Any]]:
         """Write pixels and sidecar."""
         sha, array = self.run.new_pixels(self.pixels)
         update = {

@@ -23,6 +23,9 @@ def named_state(identity: str, simulated: bool, state: DriverState, held: str | 
         epoch=state.epoch,
         time_s=state.time_s,
         commands=state.commands,
+        inserted=dict(state.inserted),
+        touch=state.touch,
+        signals={key: tidy(value) for key, value in state.signals.items()},
     )
 
 

@@ -39,6 +39,8 @@ class Run:
         self.capabilities = instrument.capabilities()
         self.book = DoseBook(stage_error_um(self.capabilities))
         self.stopping = threading.Event()
+        self.checkpoint: Callable[[str], None] = lambda act: None
+        """Called before each act that commands the instrument: here a run pauses, or ends (it then raises)."""
         self.broken: EucentricError | None = None
         """Set once an act is in doubt: nothing may be sent on top of it."""
         self._pixels: dict[str, Image] = {}

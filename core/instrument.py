@@ -44,6 +44,12 @@ class MicroscopeState(Model):
     """The instrument's own clock [s]."""
     commands: int = 0
     """The driver's own count of state-changing commands."""
+    inserted: dict[str, bool] = Field(default_factory=dict)
+    """Retractable detectors and apertures: whether each is in."""
+    touch: bool = False
+    """Whether the touch alarm is on: the holder touched something, motion is locked until staff clear it."""
+    signals: dict[str, float] = Field(default_factory=dict)
+    """What the instrument says about its health, by name with unit: vacuum_mbar, emission_ua, …"""
 
 
 class StageMove(Model):

@@ -166,6 +166,7 @@ OPTICS: dict[str, SI] = {
     "fov_nm": SI("fov", 1e-9, "m"),
     "convergence_mrad": SI("convergence", 1e-3, "rad"),
     "voltage_kv": SI("voltage", 1e3, "V"),
+    "camera_length_mm": SI("camera_length", 1e-3, "m"),
 }
 
 

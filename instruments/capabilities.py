@@ -24,6 +24,8 @@ class AxisSpec(Model):
     """[unit/s], for predictions."""
     overhead_s: float = Field(0.0, ge=0)
     """Fixed time of a move [s]."""
+    steerable: bool = True
+    """False if nobody declared a limit for it: it is read, never sent anywhere."""
 
 
 class OpticSpec(Model):
@@ -45,6 +47,9 @@ class DetectorSpec(Model):
     offset_counts: float = 0.0
     collection_mrad: tuple[float, float]
     saturation_counts: float | None = None
+    retractable: bool = False
+    insert_s: float = Field(0.0, ge=0)
+    """Time to drive it in or out [s]."""
 
 
 class Capabilities(Model):

@@ -15,10 +15,11 @@ from eucentric.core.errors import (
     MoveNotReached,
     UnknownAxis,
     UnknownDetector,
+    Unsupported,
 )
 from eucentric.core.text import visible
 from eucentric.core.units import OPTICS, STAGE
-from eucentric.instruments.capabilities import AxisSpec, Capabilities, OpticSpec
+from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, OpticSpec
 from eucentric.instruments.driver import DriverState, Pixels, ScanSpec
 
 NOTHING_SENT = "Nothing was sent to the instrument"
@@ -125,6 +126,29 @@ def check_scan(capabilities: Capabilities, scan: ScanSpec) -> None:
         least = capabilities.min_dwell_s * 1e6
         raise _refused(f"dwell of {scan.dwell_s * 1e6:.6g} µs", f"at least {least:.6g} µs", capabilities)
     _check_field(capabilities, scan.fov_m)
+
+
+def check_insert(capabilities: Capabilities, name: str) -> DetectorSpec:
+    """The declaration of a detector that may be driven in and out; UnknownDetector or Unsupported."""
+    spec = capabilities.detector(name)
+    known = ", ".join(one.name for one in capabilities.detectors if one.retractable) or "none"
+    if spec is None:
+        raise UnknownDetector(
+            f"no detector '{visible(str(name), limit=60)}'", f"retractable: {known}", NOTHING_SENT + "."
+        )
+    if not spec.retractable:
+        raise Unsupported(f"{name} is not retractable", f"retractable: {known}", NOTHING_SENT + ".")
+    return spec
+
+
+def check_inserted(name: str, inside: bool, state: DriverState) -> None:
+    """InstrumentFault unless the detector reads back where it was sent."""
+    if state.inserted.get(name) is not inside:
+        raise InstrumentFault(
+            f"{name} was sent {'in' if inside else 'out'} and reads back {state.inserted.get(name)}",
+            "",
+            "Look at it. The move is not repeated.",
+        )
 
 
 def check_frames(scan: ScanSpec, pixels: Pixels) -> None:

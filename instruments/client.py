@@ -13,6 +13,7 @@ from eucentric.core.stop import HostInfo
 from eucentric.instruments import wire
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.journal import Outcome
 
 BEAT_S = 0.2
 """Time between heartbeats [s]; the host gives up after 1 s."""
@@ -147,17 +148,33 @@ class HostClient:
         """Allow the beam again; needs the lease."""
         self._commands.ask("clear_hold", by=by)
 
-    def move(self, targets: dict[str, float]) -> DriverState:
+    def incarnation(self) -> str:
+        """Which life of the host's process this is."""
+        return str(self._reads.ask("incarnation")[0])
+
+    def outcome(self, token: str) -> tuple[Outcome | None, Pixels]:
+        """See `Guard.outcome`."""
+        known, pixels = self._reads.ask("outcome", token=token)
+        return None if known is None else Outcome.model_validate(known), pixels
+
+    def move(self, targets: dict[str, float], *, token: str = "") -> DriverState:
         """See `Guard.move` [m, rad]."""
-        return DriverState.model_validate(self._commands.ask("move", targets=_plain(targets))[0])
+        return self._state_after("move", targets=_plain(targets), token=token)
 
-    def set_optics(self, values: dict[str, float]) -> DriverState:
+    def set_optics(self, values: dict[str, float], *, token: str = "") -> DriverState:
         """See `Guard.set_optics` [SI]."""
-        return DriverState.model_validate(self._commands.ask("set_optics", values=_plain(values))[0])
+        return self._state_after("set_optics", values=_plain(values), token=token)
 
-    def acquire(self, scan: ScanSpec) -> tuple[RawFrames, Pixels]:
+    def insert(self, detector: str, inside: bool, *, token: str = "") -> DriverState:
+        """See `Guard.insert`."""
+        return self._state_after("insert", detector=detector, inside=inside, token=token)
+
+    def _state_after(self, op: str, **arguments: Any) -> DriverState:
+        return DriverState.model_validate(self._commands.ask(op, **arguments)[0])
+
+    def acquire(self, scan: ScanSpec, *, token: str = "") -> tuple[RawFrames, Pixels]:
         """See `Guard.acquire`; pixels are (rows, columns) float32 [counts] per detector."""
-        raw, pixels = self._commands.ask("acquire", scan=scan.model_dump(mode="json"))
+        raw, pixels = self._commands.ask("acquire", scan=scan.model_dump(mode="json"), token=token)
         return RawFrames.model_validate(raw), pixels
 
     def wait(self, seconds: float) -> None:

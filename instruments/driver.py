@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,13 @@ class DriverState(Model):
     epoch: int = 0
     time_s: float = 0.0
     commands: int = 0
+    """The driver's own count of state-changing commands, blanking included."""
+    inserted: dict[str, bool] = Field(default_factory=dict)
+    """Retractable detectors: whether each is in."""
+    touch: bool = False
+    """The touch alarm: the holder has touched something."""
+    signals: dict[str, float] = Field(default_factory=dict)
+    """Health, by name with unit, as far as there is a gauge: vacuum_mbar, emission_ua, …"""
 
 
 class RawFrames(Model):
@@ -124,4 +131,13 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Blank and let go."""
+        ...
+
+
+@runtime_checkable
+class Retracts(Protocol):
+    """What a driver has besides, if any of its detectors is declared `retractable`."""
+
+    def insert(self, detector: str, inside: bool, stop: threading.Event) -> None:
+        """Drive a detector in or out; return when the vendor says done."""
         ...

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from eucentric.core.errors import (
@@ -21,37 +20,21 @@ from eucentric.core.errors import (
     InstrumentFault,
     LeaseLost,
     Stopped,
+    Unsupported,
 )
 from eucentric.core.text import visible
 from eucentric.instruments import checks
 from eucentric.instruments.beam import Beam
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import Driver, DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.driver import Driver, DriverState, Pixels, RawFrames, Retracts, ScanSpec
+from eucentric.instruments.journal import Journal, Outcome
+from eucentric.instruments.operation import Hold as Hold
+from eucentric.instruments.operation import Operation
 
 _LOG = logging.getLogger(__name__)
 _NOT_YET = "the scan was stopped before the beam was on"
 _CLOSE_S = 2.0
 """How long closing waits for a stopped command to return [s]."""
-
-
-@dataclass
-class Operation:
-    """The one command in flight. Its stop event is its own, so a late stop can't hit the next command."""
-
-    name: str
-    stop: threading.Event = field(default_factory=threading.Event)
-    started: float = field(default_factory=time.monotonic)
-    allowed_s: float = float("inf")
-    """Longest time it may take before it counts as hung [s]."""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Why the beam is held blanked, and whether motion is frozen with it."""
-
-    reason: str
-    freezes: bool
 
 
 class Guard:
@@ -74,6 +57,7 @@ class Guard:
         self._epoch = 0
         self._hold = hold
         self._operation: Operation | None = None
+        self._journal = Journal()
 
     # --- reading: never gated ---------------------------------------------------------------
 
@@ -90,6 +74,14 @@ class Guard:
         """Why the beam is held blanked, or None."""
         hold = self._hold
         return hold.reason if hold else None
+
+    def incarnation(self) -> str:
+        """Which life of the instrument's process this is: outcomes of an earlier one are unknown."""
+        return self._journal.incarnation
+
+    def outcome(self, token: str) -> tuple[Outcome | None, Pixels]:
+        """What became of the command with that token; None if none with it was sent in this life."""
+        return self._journal.outcome(token)
 
     @property
     def hold(self) -> Hold | None:
@@ -173,13 +165,15 @@ class Guard:
 
     # --- commands: lease, one at a time -----------------------------------------------------
 
-    def move(self, targets: dict[str, float], *, epoch: int | None = None) -> DriverState:
+    def move(self, targets: dict[str, float], *, token: str = "", epoch: int | None = None) -> DriverState:
         """Check every axis, move blanked, read back. Never repeated, never clamped.
 
         Parameters
         ----------
         targets
             Absolute targets by axis [m, rad].
+        token
+            Names this command for `outcome`; a token is good for one command.
 
         Raises
         ------
@@ -189,30 +183,66 @@ class Guard:
             before = self.state()
             wanted = checks.check_move(self._capabilities, before.reported, targets)
             self._allow(operation, checks.move_seconds(self._capabilities, before, wanted))
-            with self._sending("move"):
-                self._beam.need_dark()
-                self._driver.move(wanted, operation.stop)
-            after = self.state()
-            at = ", ".join(f"{name} at {checks.shown(name, after.reported[name])}" for name in wanted)
-            self._raise_if_stopped(operation, f"the move was stopped: {at}")
-            checks.check_arrived(self._capabilities, wanted, after.reported)
+            with self._journaled(token, "move", before):
+                with self._sending("move"):
+                    self._beam.need_dark()
+                    self._driver.move(wanted, operation.stop)
+                after = self.state()
+                at = ", ".join(f"{name} at {checks.shown(name, after.reported[name])}" for name in wanted)
+                self._raise_if_stopped(operation, f"the move was stopped: {at}")
+                checks.check_arrived(self._capabilities, wanted, after.reported)
             return after
 
-    def set_optics(self, values: dict[str, float], *, epoch: int | None = None) -> DriverState:
+    def set_optics(
+        self, values: dict[str, float], *, token: str = "", epoch: int | None = None
+    ) -> DriverState:
         """Check every control, set blanked, read back [SI]."""
         with self._operating("set_optics", epoch) as operation:
-            wanted = checks.check_optics(self._capabilities, self.state().optics, values)
+            before = self.state()
+            wanted = checks.check_optics(self._capabilities, before.optics, values)
             self._allow(
                 operation, sum(row.settle_s for row in self._capabilities.optics if row.name in wanted)
             )
-            with self._sending("set_optics"):
-                self._beam.need_dark()
-                self._driver.set_optics(wanted, operation.stop)
-            self._raise_if_stopped(operation, f"setting {', '.join(wanted)} was stopped")
+            with self._journaled(token, "set_optics", before):
+                with self._sending("set_optics"):
+                    self._beam.need_dark()
+                    self._driver.set_optics(wanted, operation.stop)
+                self._raise_if_stopped(operation, f"setting {', '.join(wanted)} was stopped")
             return self.state()
 
-    def acquire(self, scan: ScanSpec, *, epoch: int | None = None) -> tuple[RawFrames, Pixels]:
-        """Unblank, scan, blank and verify.
+    def insert(
+        self, detector: str, inside: bool, *, token: str = "", epoch: int | None = None
+    ) -> DriverState:
+        """Drive a retractable detector in or out, blanked; read back.
+
+        Raises
+        ------
+        UnknownDetector, LimitRefused, Busy, LeaseLost, BeamHeld, CommandTimeout, Stopped
+        Unsupported
+            It is not retractable.
+        """
+        with self._operating("insert", epoch) as operation:
+            before = self.state()
+            spec = checks.check_insert(self._capabilities, detector)
+            driver = self._driver
+            if not isinstance(driver, Retracts):
+                raise Unsupported(
+                    f"{detector} can't be moved", "its driver has no insert", checks.NOTHING_SENT
+                )
+            self._allow(operation, spec.insert_s)
+            with self._journaled(token, "insert", before):
+                with self._sending("insert"):
+                    self._beam.need_dark()
+                    driver.insert(detector, inside, operation.stop)
+                self._raise_if_stopped(operation, f"moving {detector} was stopped")
+                after = self.state()
+                checks.check_inserted(detector, inside, after)
+            return after
+
+    def acquire(
+        self, scan: ScanSpec, *, token: str = "", epoch: int | None = None
+    ) -> tuple[RawFrames, Pixels]:
+        """Unblank, scan, blank and verify. Pixels are kept for `outcome` until the next scan.
 
         Raises
         ------
@@ -224,15 +254,21 @@ class Guard:
         """
         with self._operating("acquire", epoch) as operation:
             checks.check_scan(self._capabilities, scan)
-            if not self.state().beam_on:
+            before = self.state()
+            if not before.beam_on:
                 raise BeamLost("there is no beam", "the gun reports that it is off", "Nothing was exposed.")
             self._allow(operation, checks.scan_seconds(self._capabilities, scan))
-            raw, pixels = self._exposed(scan, operation)
-            done = f"the scan was stopped after {raw.lines_done} of {scan.rows} lines"
-            self._raise_if_stopped(operation, done)
-            if raw.aborted:
-                raise Stopped(done, "the instrument ended it", "The specimen was exposed; no frame is kept.")
-            checks.check_frames(scan, pixels)
+            with self._journaled(token, "acquire", before):
+                raw, pixels = self._exposed(scan, operation)
+                self._journal.end(token, raw=raw)
+                done = f"the scan was stopped after {raw.lines_done} of {scan.rows} lines"
+                self._raise_if_stopped(operation, done)
+                if raw.aborted:
+                    raise Stopped(
+                        done, "the instrument ended it", "The specimen was exposed; no frame is kept."
+                    )
+                checks.check_frames(scan, pixels)
+                self._journal.keep(token, pixels)
             return raw, pixels
 
     def wait(self, seconds: float, *, epoch: int | None = None) -> None:
@@ -318,6 +354,28 @@ class Guard:
         finally:
             with self._lock:
                 self._operation = None
+
+    @contextmanager
+    def _journaled(self, token: str, act: str, before: DriverState) -> Iterator[None]:
+        """Around what is sent: a client that loses the answer can ask for it."""
+        self._journal.begin(token, act, before.commands)
+        result: dict[str, Any] = {"status": "failed"}
+        try:
+            yield
+            result = {"status": "done"}
+        except EucentricError as error:
+            result["error"] = error.as_dict()
+            raise
+        finally:
+            after = self._read_quietly()
+            self._journal.end(token, state=after, commands_after=after and after.commands, **result)
+
+    def _read_quietly(self) -> DriverState | None:
+        try:
+            return self._driver.read()
+        except Exception:
+            _LOG.exception("read-back for the journal failed")
+            return None
 
     @contextmanager
     def _sending(self, what: str) -> Iterator[None]:

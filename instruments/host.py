@@ -215,8 +215,13 @@ class HostServer:
         op = str(message.get("op"))
         _check_arguments(op, message)
         if op == "acquire":
-            raw, pixels = self._guard.acquire(_scan(message["scan"]), epoch=client.epoch)
+            raw, pixels = self._guard.acquire(
+                _scan(message["scan"]), token=message["token"], epoch=client.epoch
+            )
             return raw.model_dump(mode="json"), pixels
+        if op == "outcome":
+            known, pixels = self._guard.outcome(message["token"])
+            return known and known.model_dump(mode="json"), pixels
         if op in _READS:
             return _READS[op](self, message), ()
         if op in _COMMANDS:
@@ -269,6 +274,7 @@ _READS: dict[str, Callable[[HostServer, _Value], Any]] = {
     "capabilities": lambda host, _: host._guard.capabilities().model_dump(mode="json"),
     "state": lambda host, _: host._guard.state().model_dump(mode="json"),
     "held": lambda host, _: host._guard.held(),
+    "incarnation": lambda host, _: host._guard.incarnation(),
     "exit": lambda host, _: host._exit(),
 }
 _COMMANDS: dict[str, Callable[[HostServer, _Client, _Value], Any]] = {
@@ -276,11 +282,14 @@ _COMMANDS: dict[str, Callable[[HostServer, _Client, _Value], Any]] = {
     "release": lambda host, client, _: host._release(client),
     "beat": HostServer._beat,
     "clear_hold": HostServer._clear_hold,
-    "move": lambda host, client, message: host._guard.move(message["targets"], epoch=client.epoch).model_dump(
-        mode="json"
-    ),
+    "move": lambda host, client, message: host._guard.move(
+        message["targets"], token=message["token"], epoch=client.epoch
+    ).model_dump(mode="json"),
     "set_optics": lambda host, client, message: host._guard.set_optics(
-        message["values"], epoch=client.epoch
+        message["values"], token=message["token"], epoch=client.epoch
+    ).model_dump(mode="json"),
+    "insert": lambda host, client, message: host._guard.insert(
+        message["detector"], message["inside"], token=message["token"], epoch=client.epoch
     ).model_dump(mode="json"),
     "wait": lambda host, client, message: host._guard.wait(message["seconds"], epoch=client.epoch),
 }
@@ -290,9 +299,11 @@ _ARGUMENTS: dict[str, dict[str, type]] = {
     "lease": {"owner": str},
     "beat": {"epoch": int},
     "clear_hold": {"by": str},
-    "move": {"targets": dict},
-    "set_optics": {"values": dict},
-    "acquire": {"scan": dict},
+    "move": {"targets": dict, "token": str},
+    "set_optics": {"values": dict, "token": str},
+    "insert": {"detector": str, "inside": bool, "token": str},
+    "acquire": {"scan": dict, "token": str},
+    "outcome": {"token": str},
     "wait": {"seconds": object},
 }
 """What each message must have; the numbers inside are the guard's to judge."""

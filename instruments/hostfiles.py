@@ -14,7 +14,7 @@ from pathlib import Path
 from eucentric.core.errors import Busy, InstrumentFault
 from eucentric.core.places import canonical_uri, host_key, hosts_dir, parse_uri
 from eucentric.core.stop import HostInfo, read_info
-from eucentric.instruments.guard import Hold
+from eucentric.instruments.operation import Hold
 
 _SOCKET_PATH_BYTES = 100
 """The kernel takes 107 bytes on Linux, 103 on macOS; longer folders get a short one under the temp folder."""

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.journal import Outcome
 
 
 class Instrument(Protocol):
@@ -20,6 +21,14 @@ class Instrument(Protocol):
         """Why the beam is held blanked, or None."""
         ...
 
+    def incarnation(self) -> str:
+        """Which life of the process that owns the driver this is."""
+        ...
+
+    def outcome(self, token: str) -> tuple[Outcome | None, Pixels]:
+        """What became of the command with that token, with the pixels of the last scan; None: never sent here."""
+        ...
+
     def lease(self, owner: str) -> int:
         """Take the writer lease; the returned epoch fences every earlier holder (Busy if it is taken)."""
         ...
@@ -32,15 +41,19 @@ class Instrument(Protocol):
         """Allow the beam again after a stop; only the executor calls it, on a person's approval."""
         ...
 
-    def move(self, targets: dict[str, float]) -> DriverState:
+    def move(self, targets: dict[str, float], *, token: str = "") -> DriverState:
         """Absolute targets [m, rad], all or none, blanked; read back in tolerance or MoveNotReached."""
         ...
 
-    def set_optics(self, values: dict[str, float]) -> DriverState:
+    def set_optics(self, values: dict[str, float], *, token: str = "") -> DriverState:
         """Controls [SI], all or none, blanked; returns the read-back."""
         ...
 
-    def acquire(self, scan: ScanSpec) -> tuple[RawFrames, Pixels]:
+    def insert(self, detector: str, inside: bool, *, token: str = "") -> DriverState:
+        """Drive a retractable detector in or out, blanked; returns the read-back."""
+        ...
+
+    def acquire(self, scan: ScanSpec, *, token: str = "") -> tuple[RawFrames, Pixels]:
         """Unblank, scan, blank. BeamHeld if the beam is held; Stopped, with no frame, if it ended early."""
         ...
 

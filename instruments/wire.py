@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eucentric.core.errors import BadInput, ConnectionLost
 from eucentric.instruments.driver import Pixels
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Counts incompatible changes of what host and client say to each other."""
 MAX_HEADER = 1 << 20
 """Longest JSON object [bytes]."""
