@@ -143,3 +143,56 @@ def show(run_id: str, store: Path | None, acts: bool, as_json: bool) -> None:
 
     for line in lines(rows, acts=acts):
         click.echo(line)
+
+
+@audit.command()
+@click.argument("moment", metavar="TIME|EVENT")
+@click.option("--run", "run_id", metavar="RUN", help="Look in this run only.")
+@click.option("--most", default=5, show_default=True, type=click.IntRange(1, 1000), help="Rows to explain.")
+@options.store_option
+@options.json_option
+def why(moment: str, run_id: str | None, most: int, store: Path | None, as_json: bool) -> None:
+    """Why was this done? TIME is UTC (02:13, 02:13:07, 2026-10-02T02:13), EVENT a row's number.
+
+    Answers with the request, the plan, the approval, the reason and what it did, each with its event.
+    """
+    from eucentric.agent.auditing import at_moment
+    from eucentric.agent.auditing import why as explain
+    from eucentric.cli.story import why_lines
+
+    opened = options.open_store(_folder(store), existing=True)
+    try:
+        rows = at_moment(opened.ledger, moment, run_id)
+        answers = [explain(opened.ledger, row) for row in rows[:most]]
+    finally:
+        opened.close()
+    if as_json:
+        found = [one.model_dump(mode="json") for one in answers]
+        click.echo(json.dumps({"answers": found, "rows": len(rows)}, ensure_ascii=False))
+        return
+    for answer in answers:
+        for line in why_lines(answer):
+            click.echo(line)
+    if len(rows) > most:
+        click.echo(f"… and {len(rows) - most} more at that time: give seconds, an event number or --most")
+
+
+@audit.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Rows to show.")
+@options.store_option
+@options.json_option
+def search(words: tuple[str, ...], most: int, store: Path | None, as_json: bool) -> None:
+    """Rows that hold all WORDS, newest first."""
+    opened = options.open_store(_folder(store), existing=True)
+    rows = opened.ledger.search(" ".join(words), limit=most)
+    opened.close()
+    if as_json:
+        click.echo(json.dumps({"events": [row.model_dump(mode="json") for row in rows]}, ensure_ascii=False))
+        return
+    from eucentric.cli.story import row_line
+
+    for row in rows:
+        click.echo(f"{row.run_id:<8}{row_line(row)}")
+    if not rows:
+        click.echo("nothing found")

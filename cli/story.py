@@ -1,9 +1,13 @@
 """A run's rows as lines a person can follow. Every word from a row is data: it is escaped."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from eucentric.core.event import Event
 from eucentric.core.text import visible
+
+if TYPE_CHECKING:
+    from eucentric.agent.auditing import Why
 
 _QUIET = ("intended", "returned", "called")
 
@@ -13,10 +17,32 @@ def lines(rows: list[Event], *, acts: bool) -> Iterator[str]:
     for row in rows:
         if row.kind in _QUIET and not acts:
             continue
-        tool = f" {visible(row.tool, limit=40)}" if row.tool and row.kind != "found" else ""
-        clock = visible(row.ts[11:23])
-        yield f"{row.seq:>6}  {clock}  {row.kind:<9}{tool:<18} {visible(row.summary, limit=220)}"
+        yield row_line(row)
         yield from (f"{'':>29}{visible(text, limit=400)}" for text in _readable(row))
+
+
+def row_line(row: Event) -> str:
+    """Number, UTC, kind, tool and summary."""
+    tool = f" {visible(row.tool, limit=40)}" if row.tool and row.kind != "found" else ""
+    clock = visible(row.ts[11:23])
+    return f"{row.seq:>6}  {clock}  {row.kind:<9}{tool:<18} {visible(row.summary, limit=220)}"
+
+
+def why_lines(answer: "Why") -> Iterator[str]:
+    """The answer to 'why?', each cause on its line."""
+    where = f"run {answer.run}" + (f", step {answer.step}" if answer.step else "")
+    yield f"{visible(answer.ts[11:23])}  {visible(answer.what, limit=200)}   {visible(where)}, event {answer.event}"
+    told = [
+        ("asked by", answer.asked_by),
+        ("planned by", answer.planned_by),
+        ("allowed by", answer.allowed_by),
+    ]
+    told += [("because", text) for text in answer.because] + [("did", text) for text in answer.did]
+    last = ""
+    for word, text in told:
+        if text:
+            yield f"  {word if word != last else '':<10} {visible(text, limit=400)}"
+            last = word
 
 
 def _readable(row: Event) -> Iterator[str]:
