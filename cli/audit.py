@@ -12,7 +12,7 @@ from eucentric.cli import options
 
 if TYPE_CHECKING:
     from eucentric.core.chain import Verification
-    from eucentric.core.ledger import Ledger
+    from eucentric.core.rows import Rows
 
 
 @click.group()
@@ -28,6 +28,13 @@ def _folder(store: Path | None) -> Path:
     if not (folder / "audit.db").is_file():
         raise BadInput(f"no store at {folder}", remedy="name it with --store DIR")
     return folder
+
+
+def _rows(store: Path | None) -> "Rows":
+    """The rows of a store, read only: an auditor needs no right to write."""
+    from eucentric.core.rows import open_rows
+
+    return open_rows(_folder(store) / "audit.db")
 
 
 @audit.command()
@@ -94,8 +101,8 @@ def list_runs(store: Path | None, as_json: bool) -> None:
     """Runs of this store, newest first."""
     from eucentric.core.text import visible
 
-    opened = options.open_store(_folder(store), existing=True)
-    rows = list(reversed(list(_runs(opened.ledger))))
+    opened = _rows(store)
+    rows = list(reversed(list(_runs(opened))))
     opened.close()
     if as_json:
         click.echo(json.dumps({"runs": rows}))
@@ -110,7 +117,7 @@ def list_runs(store: Path | None, as_json: bool) -> None:
         click.echo("no run yet")
 
 
-def _runs(ledger: "Ledger") -> Iterator[dict[str, str]]:
+def _runs(ledger: "Rows") -> Iterator[dict[str, str]]:
     """Runs with their latest outcome, oldest first; one that was taken up again is open until it ends."""
     outcomes: dict[str, str] = {}
     for row in ledger.events(kinds=("finished", "resumed")):
@@ -131,8 +138,8 @@ def show(run_id: str, store: Path | None, acts: bool, as_json: bool) -> None:
     """RUN from request to plan, approval, calls and data, one row a line, with event numbers."""
     from eucentric.core.errors import BadInput
 
-    opened = options.open_store(_folder(store), existing=True)
-    rows = opened.ledger.events(run=run_id)
+    opened = _rows(store)
+    rows = opened.events(run=run_id)
     opened.close()
     if not rows:
         raise BadInput(f"there is no run {run_id!r}", remedy="see `eucentric audit list`")
@@ -160,10 +167,10 @@ def why(moment: str, run_id: str | None, most: int, store: Path | None, as_json:
     from eucentric.agent.auditing import why as explain
     from eucentric.cli.story import why_lines
 
-    opened = options.open_store(_folder(store), existing=True)
+    opened = _rows(store)
     try:
-        rows = at_moment(opened.ledger, moment, run_id)
-        answers = [explain(opened.ledger, row) for row in rows[:most]]
+        rows = at_moment(opened, moment, run_id)
+        answers = [explain(opened, row) for row in rows[:most]]
     finally:
         opened.close()
     if as_json:
@@ -184,8 +191,8 @@ def why(moment: str, run_id: str | None, most: int, store: Path | None, as_json:
 @options.json_option
 def search(words: tuple[str, ...], most: int, store: Path | None, as_json: bool) -> None:
     """Rows that hold all WORDS, newest first."""
-    opened = options.open_store(_folder(store), existing=True)
-    rows = opened.ledger.search(" ".join(words), limit=most)
+    opened = _rows(store)
+    rows = opened.search(" ".join(words), limit=most)
     opened.close()
     if as_json:
         click.echo(json.dumps({"events": [row.model_dump(mode="json") for row in rows]}, ensure_ascii=False))

@@ -2,26 +2,24 @@
 
 import contextlib
 import fcntl
-import json
 import os
-import re
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 from sqlite_utils import Migrations
 
-from eucentric.core.anchors import id_of
 from eucentric.core.canonical import canonical
 from eucentric.core.chain import row_hash
 from eucentric.core.clock import utc_now
 from eucentric.core.errors import DISK_FULL, ChainBroken, Defect, LedgerError, StoreFull
 from eucentric.core.event import KINDS, Event
-from eucentric.core.event_table import COLUMNS, GENESIS, TABLE, TRIGGERS, schema_problems
+from eucentric.core.event_table import COLUMNS, TABLE, TRIGGERS, schema_problems
+from eucentric.core.rows import Rows, event_of, storable, translated
 
 BUSY_S = 10
 """How long to wait for another writer [s]."""
@@ -67,9 +65,10 @@ class Ledger:
                 path, timeout=BUSY_S, check_same_thread=False, isolation_level=None
             )
         except sqlite3.Error as error:
-            raise _translated(error, path) from error
+            raise translated(error, path) from error
         except OSError as error:
             raise _unopened(path, error) from error
+        self.rows = Rows(self._connection, path, self._lock)
         try:
             self._prepare(create)
         except BaseException:
@@ -91,7 +90,7 @@ class Ledger:
                 self._check_schema()
                 self._open_first_row()
         except sqlite3.Error as error:
-            raise _translated(error, self.path) from error
+            raise translated(error, self.path) from error
         except OSError as error:
             raise _unopened(self.path, error) from error
 
@@ -137,14 +136,14 @@ class Ledger:
                 with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                     self._connection.rollback()
                 if isinstance(error, sqlite3.Error):
-                    raise _translated(error, self.path) from error
+                    raise translated(error, self.path) from error
                 raise
 
     def _in_transaction(self) -> bool:
         try:
             return self._connection.in_transaction
         except sqlite3.Error as error:  # closed
-            raise _translated(error, self.path) from error
+            raise translated(error, self.path) from error
 
     def append(
         self,
@@ -183,17 +182,17 @@ class Ledger:
             self._still_there()
             seq, prev = self.head()
             names = (run_id, kind, actor, action_id, tool, summary)
-            values = (seq + 1, utc_now(), *map(_storable, names), _body(kind, body), prev)
+            values = (seq + 1, utc_now(), *map(storable, names), _body(kind, body), prev)
             row = (*values, row_hash(values))
             marks = ",".join("?" * len(row))
             sql = f"INSERT INTO event({_ALL}) VALUES({marks})"
             try:
                 written = self._connection.execute(sql, row).rowcount
             except sqlite3.Error as error:
-                raise _translated(error, self.path) from error
+                raise translated(error, self.path) from error
             if written != 1:
                 raise ChainBroken(f"{self.path} swallowed a row", "nothing was sent", "verify the store")
-            return self._event(row)
+            return event_of(row, self.path)
 
     def _still_there(self) -> None:
         """A ledger that was removed or replaced under a run takes no more rows, so nothing more is sent."""
@@ -209,35 +208,12 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, zeros) if there is none."""
-        rows = self._read("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
-        return (int(rows[0][0]), str(rows[0][1])) if rows else (0, GENESIS)
+        return self.rows.head()
 
     @property
     def name(self) -> str:
         """The random id in the first row; anchors are filed under it."""
-        rows = self._read("SELECT body FROM event WHERE seq=1")
-        name = id_of(rows[0][0]) if rows else ""
-        if not name:
-            raise ChainBroken(f"{self.path} has lost the name in its first row", remedy="verify the store")
-        return name
-
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._lock:
-            try:
-                return self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise _translated(error, self.path) from error
-
-    def _event(self, row: tuple[Any, ...]) -> Event:
-        data = dict(zip((*COLUMNS, "hash"), row, strict=True))
-        try:
-            return Event.model_validate({**data, "body": json.loads(data["body"])})
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ChainBroken(
-                f"event {data['seq']} of {self.path} is not one of ours",
-                str(error).split("\n")[0],
-                "verify the store",
-            ) from error
+        return self.rows.name
 
     def events(
         self,
@@ -249,39 +225,20 @@ class Ledger:
         newest_first: bool = False,
         limit: int = -1,
     ) -> list[Event]:
-        """Rows that match, oldest first unless asked otherwise."""
-        where: dict[str, object] = {"seq > ?": after}
-        if run is not None:
-            where["run_id = ?"] = _storable(run)
-        if action_id is not None:
-            where["action_id = ?"] = _storable(action_id)
-        kind = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-        order = "DESC" if newest_first else "ASC"
-        sql = f"SELECT {_ALL} FROM event WHERE {' AND '.join(where)}{kind} ORDER BY seq {order} LIMIT ?"
-        return [self._event(row) for row in self._read(sql, (*where.values(), *kinds, limit))]
+        """See `Rows.events`."""
+        return self.rows.events(
+            run=run, kinds=kinds, action_id=action_id, after=after, newest_first=newest_first, limit=limit
+        )
 
     def search(self, text: str, limit: int = 50) -> list[Event]:
-        """Full-text search, newest first. Every word must occur; nothing in `text` is query syntax."""
-        words = " ".join(f'"{word}"' for word in re.sub(r'["\0]', " ", str(_storable(text))).split())
-        if not words:
-            return []
-        columns = ",".join(f"event.{name}" for name in (*COLUMNS, "hash"))
-        sql = (
-            f"SELECT {columns} FROM event_fts JOIN event ON event.seq = event_fts.rowid "
-            "WHERE event_fts MATCH ? ORDER BY event_fts.rowid DESC LIMIT ?"
-        )
-        return [self._event(row) for row in self._read(sql, (words, limit))]
+        """See `Rows.search`."""
+        return self.rows.search(text, limit)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
-
-
-def _storable(text: str | None) -> str | None:
-    """Half a surrogate pair can't be stored as UTF-8: it becomes its escape."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _body(kind: str, body: dict[str, Any] | None) -> str:
@@ -295,21 +252,3 @@ def _unopened(path: Path, error: OSError) -> LedgerError:
     if error.errno in DISK_FULL:
         return StoreFull(f"{path} can't be made: {error.strerror}", remedy="free space on the disk")
     return LedgerError(f"can't open {path}", str(error), "choose another --store")
-
-
-def _translated(error: sqlite3.Error, path: Path) -> LedgerError:
-    text, code = str(error), getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return StoreFull(
-            f"{path} can't grow: {text}", "nothing was sent", "free space, or choose another --store"
-        )
-    if code == sqlite3.SQLITE_CONSTRAINT:
-        return ChainBroken(f"{path} refused a row: {text}")
-    why, remedy = {
-        sqlite3.SQLITE_BUSY: (f"another program has kept it locked for {BUSY_S} s", "close that program"),
-        sqlite3.SQLITE_READONLY: ("it may not be written", "check the rights of file and folder"),
-        sqlite3.SQLITE_CANTOPEN: ("it can't be opened", "check the path and the rights"),
-        sqlite3.SQLITE_NOTADB: ("it is no database", "choose another --store"),
-        sqlite3.SQLITE_CORRUPT: ("the file is damaged", "keep a copy, and start a new store with --store"),
-    }.get(code, ("not a ledger, or closed", "check the file"))
-    return LedgerError(f"{path}: {text}", why, remedy)

@@ -4,7 +4,7 @@ import re
 
 from eucentric.core.errors import BadInput
 from eucentric.core.event import Event
-from eucentric.core.ledger import Ledger
+from eucentric.core.rows import Rows
 from eucentric.core.text import visible
 
 ACTS = ("intended", "decided", "asked", "found", "judged", "excluded", "stopped", "finished", "changed")
@@ -12,7 +12,7 @@ ACTS = ("intended", "decided", "asked", "found", "judged", "excluded", "stopped"
 _CLOCK = re.compile(r"^(\d{4}-\d{2}-\d{2}[T ])?(\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)Z?$")
 
 
-def at_moment(ledger: Ledger, text: str, run: str | None = None) -> list[Event]:
+def at_moment(ledger: Rows, text: str, run: str | None = None) -> list[Event]:
     """Rows of an event number, or of a time (UTC, to the minute, second or millisecond), oldest first.
 
     A time of day without a date is looked for on the newest day that has it.
@@ -40,7 +40,7 @@ def at_moment(ledger: Ledger, text: str, run: str | None = None) -> list[Event]:
     return found
 
 
-def _event(ledger: Ledger, seq: int) -> Event:
+def _event(ledger: Rows, seq: int) -> Event:
     rows = ledger.events(after=seq - 1, limit=1) if seq > 0 else []
     if not rows or rows[0].seq != seq:
         raise BadInput(f"there is no event {seq}", f"the ledger has {ledger.head()[0]}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from eucentric.core.base import Model
 from eucentric.core.event import Event
-from eucentric.core.ledger import Ledger
+from eucentric.core.rows import Rows
 from eucentric.core.text import visible
 
 _ENDS = ("returned", "failed", "in_doubt", "resolved")
@@ -26,7 +26,7 @@ class Why(Model):
     did: tuple[str, ...] = ()
 
 
-def why(ledger: Ledger, event: Event) -> Why:
+def why(ledger: Rows, event: Event) -> Why:
     """The causes of a row and its effect. What the ledger does not say stays empty.
 
     Parameters
