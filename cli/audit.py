@@ -203,3 +203,37 @@ def search(words: tuple[str, ...], most: int, store: Path | None, as_json: bool)
         click.echo(f"{row.run_id:<8}{row_line(row)}")
     if not rows:
         click.echo("nothing found")
+
+
+@audit.command()
+@click.argument("finding", required=False, metavar="[FINDING|EVENT]")
+@click.option("--run", "run_id", metavar="RUN", help="All findings of this run.")
+@options.store_option
+@options.json_option
+def recompute(finding: str | None, run_id: str | None, store: Path | None, as_json: bool) -> None:
+    """Make the analysis behind a finding again, from the raw frames, and compare.
+
+    Nothing is sent and nothing is written. Exit 1 if anything comes out otherwise.
+    """
+    from eucentric.agent.auditing.recompute import findings_of
+    from eucentric.agent.auditing.recompute import recompute as again
+    from eucentric.core.text import visible
+
+    opened = options.open_store(_folder(store), existing=True)
+    try:
+        answers = [again(opened, row) for row in findings_of(opened, run_id, finding)]
+    finally:
+        opened.close()
+    if as_json:
+        found = [one.model_dump(mode="json") for one in answers]
+        click.echo(
+            json.dumps({"ok": all(one.same for one in answers), "findings": found}, ensure_ascii=False)
+        )
+    for one in () if as_json else answers:
+        verdict = "same" if one.same else "DIFFERS"
+        click.echo(
+            f"{verdict:<8} {visible(one.finding)}  event {one.event}, {one.tool}, {len(one.frames)} frames"
+        )
+        for text in one.differences[:10]:
+            click.echo(f"         {visible(text)}")
+    sys.exit(0 if all(one.same for one in answers) else 1)
