@@ -37,6 +37,8 @@ class Settings(Model):
     planner: Literal["grammar", "llm"] = "grammar"
     specimen: HomePath | None = None
     """A specimen card (TOML)."""
+    limits: dict[str, HomePath] = Field(default_factory=dict)
+    """Limits (TOML) of an instrument, by the beginning of its address; the longest that matches counts."""
     llm: ModelSettings = ModelSettings()
 
 

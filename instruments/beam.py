@@ -2,10 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from eucentric.core.errors import InstrumentFault
 from eucentric.instruments.driver import Driver
+from eucentric.instruments.sending import sending
 
 UNBLANK_S = 0.5
 """How long to wait for an unblank in flight before blanking once more [s]; it was blanked before, too."""
@@ -71,3 +73,28 @@ class Beam:
             allowed()  # a stop came between: that is no fault
             why = "the read-back says blanked"
             raise InstrumentFault("the beam did not unblank", why, "Nothing was exposed.")
+
+    @contextmanager
+    def lit(self, allowed: Callable[[], None], stuck: Callable[[str], object]) -> Iterator[None]:
+        """Light for one scan, then dark again; what the driver raises becomes one of ours.
+
+        Parameters
+        ----------
+        allowed
+            Raises if the beam may not go on.
+        stuck
+            Called with the reason if the beam can't be verified blanked after it; then InstrumentFault.
+        """
+        try:
+            with sending(self.darken, "acquire"):
+                self.light(allowed)
+                yield
+        finally:
+            if not self.darken():
+                what = "the beam could not be verified blanked after a scan"
+                stuck(what)
+                raise InstrumentFault(
+                    what,
+                    "the blanker's read-back says it is on",
+                    "Close the column valves by hand. The beam is held.",
+                )

@@ -50,6 +50,35 @@ class DetectorSpec(Model):
     retractable: bool = False
     insert_s: float = Field(0.0, ge=0)
     """Time to drive it in or out [s]."""
+    exposable: bool = True
+    """False if nobody declared a limit for it: the beam may not fall on it."""
+
+
+class PositionErrors(Model):
+    """How far a place may lie from where the readings say: largest errors, of the vendor or measured by staff.
+
+    What can't be bounded from readings must be looked for with the beam, so the dose of a place is charged
+    wherever the place may be. The defaults are assumed for an instrument that declares nothing.
+    """
+
+    fixed_m: float = Field(0.0, ge=0)
+    """Between any two readings: screw error, rounding of the read-back [m]."""
+    move_m: float = Field(0.3e-6, ge=0)
+    """Of one move besides the dead band; errors of several moves add in squares [m]."""
+    one_way_m: float = Field(0.0, ge=0)
+    """Of one move, always along it: adds up over moves in one direction [m]."""
+    scale: float = Field(0.02, ge=0, lt=0.5)
+    """Relative error of a travelled distance."""
+    cross: float = Field(0.05, ge=0, lt=0.5)
+    """Share of a travelled distance that goes into the other axis."""
+    creep_m: float = Field(0.05e-6, ge=0)
+    """How far the stage still creeps after a move, in all [m]."""
+    creep_s: float = Field(10.0, gt=0)
+    """Time constant of it [s]."""
+    drift_m_per_s: float = Field(1e-9, ge=0)
+    """Fastest drift of a settled stage [m/s]."""
+    missed_moves: int = Field(0, ge=0, le=2)
+    """How many of a row of moves may not have happened though the read-back says they did."""
 
 
 class Capabilities(Model):
@@ -67,12 +96,23 @@ class Capabilities(Model):
     """Most pixels along one edge of a frame."""
     line_flyback_s: float = Field(ge=0)
     frame_overhead_s: float = Field(ge=0)
+    beam_idle: Literal["blanked", "parked"] = "blanked"
+    """Between unblanking and the first pixel, and after the last one: the scan unit keeps the beam off the specimen,
+    or it stands on the first and the last pixel."""
+    unblank_s: float = Field(0.0, ge=0)
+    """How long it stands there each time if it is parked [s]; 0: for as long as `frame_overhead_s`."""
     abort: Literal["mid_frame", "frame_boundary", "none"]
     responds_to: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """detector -> controls that change its image (what autofocus may rely on)."""
+    position_errors: PositionErrors = PositionErrors()
     limits_version: str = "driver"
     measured_by: str = ""
     """Who measured the limits, and when."""
+
+    @property
+    def parked_s(self) -> float:
+        """How long the beam stands on the first pixel, and as long on the last [s]."""
+        return 0.0 if self.beam_idle == "blanked" else self.unblank_s or self.frame_overhead_s
 
     @property
     def identity(self) -> str:

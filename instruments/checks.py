@@ -19,13 +19,14 @@ from eucentric.core.errors import (
 )
 from eucentric.core.text import visible
 from eucentric.core.units import OPTICS, STAGE
+from eucentric.instruments.allowance import Allowance, source_of
 from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, OpticSpec
 from eucentric.instruments.driver import DriverState, Pixels, ScanSpec
 
 NOTHING_SENT = "Nothing was sent to the instrument"
 _SHOWN = {"um": "µm", "nm": "nm", "deg": "deg", "pa": "pA", "mrad": "mrad", "kv": "kV"}
 _NAMED = {row.si: (field.rpartition("_")[2], row.factor) for field, row in (STAGE | OPTICS).items()}
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """Relative slack so that 50 µm, written as 50e-6, passes a limit of 50 µm."""
 
 
@@ -33,6 +34,12 @@ def shown(name: str, value: float, unit: str = "") -> str:
     """An SI value of an axis or control as a person reads it, such as ``'12.5 µm'``."""
     suffix, factor = _NAMED.get(name, (unit, 1.0))
     return f"{value / factor:.6g} {_SHOWN.get(suffix, suffix)}".rstrip()
+
+
+def place(state: DriverState, names: Iterable[str] | None = None) -> str:
+    """Where the stage reads back, such as ``'x at 12.5 µm, alpha at 3 deg'``; all axes, or those named."""
+    wanted = state.reported if names is None else names
+    return ", ".join(f"{name} at {shown(name, state.reported[name])}" for name in wanted)
 
 
 def number(name: str, value: Any, stays: str) -> float:
@@ -50,12 +57,17 @@ def number(name: str, value: Any, stays: str) -> float:
 
 
 def check_move(
-    capabilities: Capabilities, reported: Mapping[str, float], targets: Mapping[str, Any]
+    capabilities: Capabilities,
+    allowances: Mapping[str, Allowance],
+    reported: Mapping[str, float],
+    targets: Mapping[str, Any],
 ) -> dict[str, float]:
-    """All axes or none.
+    """Position and step of all axes or none.
 
     Parameters
     ----------
+    allowances
+        By name, of what may be steered.
     reported
         Where the controller says the axes are [m, rad]; steps are counted from here.
     targets
@@ -74,11 +86,13 @@ def check_move(
     """
     if not targets:
         raise BadInput("a move without a target", "no axis is given", f"Axes: {_names(capabilities.axes)}")
-    axes = {name: _axis(capabilities, name) for name in targets}
-    for name in axes:
-        if name not in reported:
-            raise InstrumentFault(f"the driver reports no position of {name}", "", NOTHING_SENT + ".")
-    return {name: _target(capabilities, axis, reported[name], targets[name]) for name, axis in axes.items()}
+    axes = [_axis(capabilities, name) for name in targets]
+    for axis in axes:
+        if axis.name not in reported:
+            raise InstrumentFault(f"the driver reports no position of {axis.name}", "", NOTHING_SENT + ".")
+        if axis.name not in allowances:
+            raise _unlimited(capabilities, axis.name, targets[axis.name], reported[axis.name], axis.unit)
+    return {one.name: _target(allowances[one.name], reported[one.name], targets[one.name]) for one in axes}
 
 
 def check_arrived(
@@ -88,7 +102,7 @@ def check_arrived(
     for name, target in wanted.items():
         axis = _axis(capabilities, name)
         off = abs(reported[name] - target)
-        if off > axis.tolerance * (1 + _ROUNDING):
+        if off > axis.tolerance * (1 + ROUNDING):
             raise MoveNotReached(
                 f"{name} was sent to {shown(name, target, axis.unit)} and reads back"
                 f" {shown(name, reported[name], axis.unit)}",
@@ -98,31 +112,46 @@ def check_arrived(
 
 
 def check_optics(
-    capabilities: Capabilities, now: Mapping[str, float], values: Mapping[str, Any]
+    capabilities: Capabilities,
+    allowances: Mapping[str, Allowance],
+    now: Mapping[str, float],
+    values: Mapping[str, Any],
 ) -> dict[str, float]:
-    """All controls or none [SI]; UnknownAxis for one not declared settable, else LimitRefused."""
+    """Range and step of all controls or none [SI]; UnknownAxis for one that can't be set, else LimitRefused.
+
+    Parameters
+    ----------
+    capabilities
+        The driver's own.
+    allowances
+        By name, of what may be steered.
+    """
     if not values:
         raise BadInput("an optics change without a value", "no control is given", _settable(capabilities))
-    return {
-        name: _setting(_optic(capabilities, name), now.get(name), value) for name, value in values.items()
-    }
+    optics = [_optic(capabilities, name) for name in values]
+    for optic in optics:
+        if optic.name not in allowances:
+            raise _unlimited(capabilities, optic.name, values[optic.name], now.get(optic.name), optic.unit)
+    return {one.name: _target(allowances[one.name], now.get(one.name), values[one.name]) for one in optics}
 
 
 def check_scan(capabilities: Capabilities, scan: ScanSpec) -> None:
     """Known detectors, a frame and a dwell the instrument declares, a field within its limits."""
     known = [detector.name for detector in capabilities.detectors]
     for name in scan.detectors:
-        if name not in known:
+        detector = capabilities.detector(name)
+        if detector is None:
             raise UnknownDetector(
                 f"no detector '{visible(name, limit=60)}'", f"known: {', '.join(known)}", NOTHING_SENT + "."
             )
+        _check_exposable(capabilities, detector)
     if not scan.detectors or len(set(scan.detectors)) != len(scan.detectors):
         raise BadInput("a scan needs each detector once", f"known: {', '.join(known)}", NOTHING_SENT + ".")
     most = capabilities.max_pixels
     for edge, pixels in (("rows", scan.rows), ("columns", scan.columns)):
         if not 1 <= pixels <= most:
             raise _refused(f"scan of {pixels} {edge}", f"1 … {most} pixels along an edge", capabilities)
-    if not capabilities.min_dwell_s * (1 - _ROUNDING) <= scan.dwell_s < math.inf:
+    if not capabilities.min_dwell_s * (1 - ROUNDING) <= scan.dwell_s < math.inf:
         least = capabilities.min_dwell_s * 1e6
         raise _refused(f"dwell of {scan.dwell_s * 1e6:.6g} µs", f"at least {least:.6g} µs", capabilities)
     _check_field(capabilities, scan.fov_m)
@@ -138,7 +167,18 @@ def check_insert(capabilities: Capabilities, name: str) -> DetectorSpec:
         )
     if not spec.retractable:
         raise Unsupported(f"{name} is not retractable", f"retractable: {known}", NOTHING_SENT + ".")
+    _check_exposable(capabilities, spec)
     return spec
+
+
+def _check_exposable(capabilities: Capabilities, spec: DetectorSpec) -> None:
+    if not spec.exposable:
+        free = ", ".join(one.name for one in capabilities.detectors if one.exposable) or "none"
+        raise LimitRefused(
+            f"detector {spec.name} can't be used",
+            f"no limit is declared for it ({source_of(capabilities)})",
+            f"{NOTHING_SENT}; nothing was exposed. Works: {free}; staff may add it to the limits.",
+        )
 
 
 def check_inserted(name: str, inside: bool, state: DriverState) -> None:
@@ -177,6 +217,16 @@ def scan_seconds(capabilities: Capabilities, scan: ScanSpec) -> float:
     return scan.rows * line + capabilities.frame_overhead_s
 
 
+def lit_seconds(capabilities: Capabilities, scan: ScanSpec) -> float:
+    """Longest time that the beam is on for a scan, parked on its first and last pixel included [s]."""
+    return scan_seconds(capabilities, scan) + 2 * capabilities.parked_s
+
+
+def optics_seconds(capabilities: Capabilities, values: Mapping[str, float]) -> float:
+    """Declared settling time of controls, one after the other [s]."""
+    return sum(row.settle_s for row in capabilities.optics if row.name in values)
+
+
 def move_seconds(capabilities: Capabilities, state: DriverState, targets: Mapping[str, float]) -> float:
     """Declared time of a move, one axis after the other [s]."""
     rows = ((_axis(capabilities, name), abs(to - state.reported[name])) for name, to in targets.items())
@@ -190,41 +240,43 @@ def _float(value: Real) -> float:
         return math.inf
 
 
-def _target(capabilities: Capabilities, axis: AxisSpec, reported: float, value: Any) -> float:
-    name, unit = axis.name, axis.unit
-    stays = f"{name} is still {shown(name, reported, unit)}"
+def _target(allowance: Allowance, here: float | None, value: Any) -> float:
+    name, unit = allowance.name, allowance.unit
+    stays = f"{name} is still {shown(name, here, unit)}" if here is not None else f"{name} is unchanged"
     target = number(name, value, stays)
-    slack = _ROUNDING * max(abs(axis.lower), abs(axis.upper))
-    if not axis.lower - slack <= target <= axis.upper + slack:
-        bounds = f"{shown(name, axis.lower, unit)} … {shown(name, axis.upper, unit)}"
+    slack = ROUNDING * max(abs(allowance.lower), abs(allowance.upper))
+    if not allowance.lower - slack <= target <= allowance.upper + slack:
+        bounds = f"{shown(name, allowance.lower, unit)} … {shown(name, allowance.upper, unit)}"
         raise LimitRefused(
             f"{name} to {shown(name, target, unit)}",
-            f"limit {bounds} ({_source(capabilities)})",
+            f"limit {bounds} ({allowance.source})",
             f"{NOTHING_SENT}; {stays}. Works: a target within {bounds}; an operator may change the limit.",
         )
-    step = abs(target - reported)
-    if step > axis.max_step * (1 + _ROUNDING):
+    if here is None and allowance.limits_change:
+        raise LimitRefused(
+            f"{name} to {shown(name, target, unit)}: the instrument does not say where it is",
+            f"its change is limited ({allowance.source})",
+            f"{NOTHING_SENT}. Works: other controls; staff may set it by hand.",
+        )
+    step = 0.0 if here is None else abs(target - here)
+    if step > allowance.max_step * (1 + ROUNDING):
         raise LimitRefused(
             f"{name} to {shown(name, target, unit)}, a step of {shown(name, step, unit)}",
-            f"largest step {shown(name, axis.max_step, unit)} ({_source(capabilities)})",
+            f"largest step {shown(name, allowance.max_step, unit)} ({allowance.source})",
             f"{NOTHING_SENT}; {stays}. Works: a target within one step of there; an operator may change the limit.",
         )
     return target
 
 
-def _setting(optic: OpticSpec, now: float | None, value: Any) -> float:
-    name = optic.name
-    stays = f"{name} is still {shown(name, now, optic.unit)}" if now is not None else f"{name} is unchanged"
-    target = number(name, value, stays)
-    slack = _ROUNDING * max(abs(optic.lower), abs(optic.upper))
-    if not optic.lower - slack <= target <= optic.upper + slack:
-        bounds = f"{shown(name, optic.lower, optic.unit)} … {shown(name, optic.upper, optic.unit)}"
-        raise LimitRefused(
-            f"{name} to {shown(name, target, optic.unit)}",
-            f"limit {bounds}",
-            f"{NOTHING_SENT}; {stays}. Works: a value within {bounds}.",
-        )
-    return target
+def _unlimited(
+    capabilities: Capabilities, name: str, value: Any, here: float | None, unit: str
+) -> LimitRefused:
+    stays = f"; {name} is still {shown(name, here, unit)}" if here is not None else ""
+    return LimitRefused(
+        f"{name} to {visible(repr(value), limit=60)}: {name} can't be steered",
+        f"no limit is declared for it ({source_of(capabilities)})",
+        f"{NOTHING_SENT}{stays}. Staff must measure it and add it to the limits.",
+    )
 
 
 def _check_field(capabilities: Capabilities, fov_m: float) -> None:
@@ -232,7 +284,7 @@ def _check_field(capabilities: Capabilities, fov_m: float) -> None:
         raise _refused(f"field of view of {shown('fov', fov_m)}", "more than 0 nm", capabilities)
     optic = capabilities.optic("fov")
     if optic is not None:
-        number_in = optic.lower * (1 - _ROUNDING) <= fov_m <= optic.upper * (1 + _ROUNDING)
+        number_in = optic.lower * (1 - ROUNDING) <= fov_m <= optic.upper * (1 + ROUNDING)
         if not number_in:
             bounds = f"{shown('fov', optic.lower)} … {shown('fov', optic.upper)}"
             raise _refused(f"field of view of {shown('fov', fov_m)}", bounds, capabilities)
@@ -240,7 +292,7 @@ def _check_field(capabilities: Capabilities, fov_m: float) -> None:
 
 def _refused(what: str, bound: str, capabilities: Capabilities) -> LimitRefused:
     remedy = f"{NOTHING_SENT}; nothing was exposed. Works: {bound}."
-    return LimitRefused(what, f"limit {bound} ({_source(capabilities)})", remedy)
+    return LimitRefused(what, f"limit {bound} ({source_of(capabilities)})", remedy)
 
 
 def _axis(capabilities: Capabilities, name: str) -> AxisSpec:
@@ -268,9 +320,3 @@ def _settable(capabilities: Capabilities) -> str:
 
 def _names(specs: Iterable[AxisSpec | OpticSpec]) -> str:
     return ", ".join(spec.name for spec in specs) or "none"
-
-
-def _source(capabilities: Capabilities) -> str:
-    source = visible(capabilities.measured_by)
-    who = f", {source if source.startswith('declared') else f'measured by {source}'}" if source else ""
-    return f"limits {visible(capabilities.limits_version)}{who}"

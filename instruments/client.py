@@ -14,6 +14,7 @@ from eucentric.instruments import wire
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
 from eucentric.instruments.journal import Outcome
+from eucentric.instruments.limits import Limits
 
 BEAT_S = 0.2
 """Time between heartbeats [s]; the host gives up after 1 s."""
@@ -109,13 +110,28 @@ class HostClient:
         self._commands = _Channel(info)
         self._reads = _Channel(info, _DEAF_S)
         self._capabilities: Capabilities | None = None
+        self._limits: Limits | None = None
         self._heart: _Heartbeat | None = None
 
     def capabilities(self) -> Capabilities:
-        """The driver's declaration; asked once."""
+        """The driver's declaration, narrowed by the limits; asked once."""
         if self._capabilities is None:
             self._capabilities = Capabilities.model_validate(self._reads.ask("capabilities")[0])
         return self._capabilities
+
+    def declaration(self) -> Capabilities:
+        """The driver's own declaration, for whoever writes limits."""
+        return Capabilities.model_validate(self._reads.ask("declaration")[0])
+
+    def limits(self) -> Limits:
+        """The limits in force; asked once, since a host keeps those it began with."""
+        if self._limits is None:
+            self._limits = Limits.model_validate(self._reads.ask("limits")[0])
+        return self._limits
+
+    def clear_touch(self, by: str) -> None:
+        """Staff looked at the holder: allow motion again. See `Guard.clear_touch`."""
+        self._reads.ask("clear_touch", by=by)
 
     def state(self) -> DriverState:
         """Fresh read-back."""

@@ -141,3 +141,12 @@ class Retracts(Protocol):
     def insert(self, detector: str, inside: bool, stop: threading.Event) -> None:
         """Drive a detector in or out; return when the vendor says done."""
         ...
+
+
+@runtime_checkable
+class Touches(Protocol):
+    """What a driver has besides, if its instrument has a touch alarm that can be cleared from the computer."""
+
+    def clear_touch(self) -> None:
+        """Switch the alarm off, after staff have looked at the holder; nothing moves."""
+        ...

@@ -1,37 +1,28 @@
-"""The guard: every caller reaches a driver through it. Limits, lease, blanking, read-back, stop.
+"""The guard: every caller reaches a driver through it. It asks the interlock, sends, reads back, and blanks.
 
-A stop never waits: `_lock` covers the lease, the hold and the operation in flight and is never kept during a
-driver call; the operation itself is a slot, not a lock: whoever finds it taken gets Busy at once.
+A stop never waits: no lock is kept during a driver call, and the operation in flight is a slot, not a lock.
 """
 
-import logging
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
-from eucentric.core.errors import (
-    BeamHeld,
-    BeamLost,
-    Busy,
-    CommandTimeout,
-    EucentricError,
-    InstrumentFault,
-    LeaseLost,
-    Stopped,
-    Unsupported,
-)
-from eucentric.core.text import visible
+from eucentric.core.errors import BeamLost, InstrumentFault, Stopped, Unsupported
 from eucentric.instruments import checks
 from eucentric.instruments.beam import Beam
+from eucentric.instruments.brake import Brake
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import Driver, DriverState, Pixels, RawFrames, Retracts, ScanSpec
+from eucentric.instruments.driver import Driver, DriverState, Pixels, RawFrames, Retracts, ScanSpec, Touches
+from eucentric.instruments.interlock import Allowed, Interlock
 from eucentric.instruments.journal import Journal, Outcome
+from eucentric.instruments.lease import Lease
+from eucentric.instruments.limits import Limits
 from eucentric.instruments.operation import Hold as Hold
 from eucentric.instruments.operation import Operation
+from eucentric.instruments.sending import looked_at, sending
+from eucentric.instruments.touch import TouchLock
 
-_LOG = logging.getLogger(__name__)
+MOTION = ("move", "insert")
 _NOT_YET = "the scan was stopped before the beam was on"
 _CLOSE_S = 2.0
 """How long closing waits for a stopped command to return [s]."""
@@ -44,35 +35,57 @@ class Guard:
     ----------
     driver
         The backend. The guard is its only caller and closes it.
+    limits
+        What staff allow; None: the driver's own declaration, and small travel if the instrument is real.
     hold
         A hold that outlived an earlier process.
+    touched
+        Why motion is locked, if a touch did.
     """
 
-    def __init__(self, driver: Driver, *, hold: Hold | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        limits: Limits | None = None,
+        hold: Hold | None = None,
+        touched: str | None = None,
+    ) -> None:
         self._driver = driver
-        self._capabilities = driver.capabilities()
-        self._lock = threading.Lock()
+        self._interlock = Interlock(driver.capabilities(), limits)
+        self._capabilities = self._interlock.capabilities
+        self._lease = Lease(hold)
         self._beam = Beam(driver)
-        self._owner: str | None = None
-        self._epoch = 0
-        self._hold = hold
-        self._operation: Operation | None = None
+        self._brake = Brake(driver, self._beam, self._lease)
+        self._touch = TouchLock(touched)
         self._journal = Journal()
 
     # --- reading: never gated ---------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
-        """The driver's declaration."""
+        """The driver's declaration, narrowed by the limits."""
         return self._capabilities
 
+    def declaration(self) -> Capabilities:
+        """The driver's own declaration, for whoever writes limits."""
+        return self._interlock.declaration
+
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._interlock.limits
+
     def state(self) -> DriverState:
-        """Fresh read-back; may be asked while a command runs."""
-        with self._sending("read"):
-            return self._driver.read()
+        """Fresh read-back; may be asked while a command runs. A touch that it shows locks motion."""
+        with sending(self._beam.darken, "read"):
+            state = self._driver.read()
+        operation = self._lease.operation
+        moving = operation and operation.sent and operation.name in MOTION
+        if self._touch.see(state, operation.name if operation and moving else None):
+            self.stop("touch alarm")
+        return state
 
     def held(self) -> str | None:
         """Why the beam is held blanked, or None."""
-        hold = self._hold
+        hold = self._lease.hold
         return hold.reason if hold else None
 
     def incarnation(self) -> str:
@@ -86,21 +99,26 @@ class Guard:
     @property
     def hold(self) -> Hold | None:
         """The hold itself, for whoever keeps it beyond this process."""
-        return self._hold
+        return self._lease.hold
+
+    @property
+    def touched(self) -> str | None:
+        """Why motion is locked by a touch, or None; for whoever keeps it beyond this process."""
+        return self._touch.reason
 
     @property
     def epoch(self) -> int:
         """Epoch of the newest lease; 0 before the first."""
-        return self._epoch
+        return self._lease.epoch
 
     @property
     def owner(self) -> str | None:
         """Who holds the lease."""
-        return self._owner
+        return self._lease.owner
 
     def operation(self) -> Operation | None:
         """The command in flight."""
-        return self._operation
+        return self._lease.operation
 
     def is_blanked(self) -> bool:
         """The blanker's read-back; False if it can't be read."""
@@ -111,6 +129,8 @@ class Guard:
     def lease(self, owner: str) -> int:
         """Take the writer lease and blank, so that no move drags a beam left on by hand over the specimen.
 
+        Sums of travel and charge begin anew.
+
         Raises
         ------
         Busy
@@ -118,55 +138,57 @@ class Guard:
         InstrumentFault
             The beam could not be blanked; the lease is not taken.
         """
-        with self._lock:
-            if self._owner is not None:
-                raise self._taken("lease")
-            self._owner = visible(owner, limit=200)
-            self._epoch += 1
-            epoch = self._epoch
+        epoch = self._lease.take(owner)
         if not self._beam.darken():
-            self._free(epoch)
+            self._lease.free(epoch)
             raise InstrumentFault("the beam could not be verified blanked", "", "The lease was not taken.")
+        self._interlock.new_lease()
         return epoch
 
     def release(self, *, epoch: int | None = None) -> None:
         """Give the lease back; blanks. Without a lease it only blanks. Busy while a command is in flight."""
-        with self._lock:
-            if self._owner is not None:
-                self._fence(epoch)
-            if self._operation is not None:
-                raise self._taken("release")
-            current = self._epoch
+        current = self._lease.may_release(epoch)
         self._beam.darken()
-        self._free(current)
+        self._lease.free(current)
 
     def revoke(self, epoch: int, reason: str) -> None:
         """End the lease of a holder that died or hung.
 
         With a command in flight or the beam on, everything is stopped and held; else the lease just ends.
         """
-        with self._lock:
-            if self._owner is None or epoch != self._epoch:
-                return
-            idle = self._operation is None
+        idle = self._lease.idle(epoch)
+        if idle is None:
+            return
         if idle and self.is_blanked():
             self._beam.darken()
         else:
             self.stop(reason)
-        self._free(epoch)
+        self._lease.free(epoch)
 
     def clear_hold(self, by: str, *, epoch: int | None = None) -> None:
         """Allow the beam (and motion) again; the beam stays blanked until the next scan."""
-        with self._lock:
-            self._fence(epoch)
-            if self._hold is not None:
-                _LOG.warning("hold cleared by %s: %s", visible(by), self._hold.reason)
-            self._hold = None
+        self._lease.clear_hold(by, epoch)
+
+    def clear_touch(self, by: str) -> None:
+        """Staff looked at the holder: motion is allowed again, once the alarm itself is off. Needs no lease.
+
+        Raises
+        ------
+        LimitRefused
+            The alarm is still on.
+        Busy
+            A command is in flight.
+        """
+        self._lease.need_idle("clear-touch")
+        if isinstance(self._driver, Touches):
+            with sending(self._beam.darken, "clear-touch"):
+                self._driver.clear_touch()
+        self._touch.clear(self.state(), by)
 
     # --- commands: lease, one at a time -----------------------------------------------------
 
     def move(self, targets: dict[str, float], *, token: str = "", epoch: int | None = None) -> DriverState:
-        """Check every axis, move blanked, read back. Never repeated, never clamped.
+        """Ask the interlock, move blanked, read back. Never repeated, never clamped.
 
         Parameters
         ----------
@@ -178,36 +200,36 @@ class Guard:
         Raises
         ------
         UnknownAxis, LimitRefused, Busy, LeaseLost, BeamHeld, MoveNotReached, CommandTimeout, Stopped
+        InstrumentFault
+            Among others: the holder touched something. Everything is stopped and motion is locked.
         """
-        with self._operating("move", epoch) as operation:
+        with self._lease.operating("move", epoch) as operation:
             before = self.state()
-            wanted = checks.check_move(self._capabilities, before.reported, targets)
+            self._touch.check()
+            allowed = self._interlock.move(before, targets)
+            wanted = allowed.wanted
             self._allow(operation, checks.move_seconds(self._capabilities, before, wanted))
-            with self._journaled(token, "move", before):
-                with self._sending("move"):
-                    self._beam.need_dark()
+            with self._journaled(token, "move", before, allowed):
+                with self._sending(operation, allowed), looked_at(self.state):
                     self._driver.move(wanted, operation.stop)
                 after = self.state()
-                at = ", ".join(f"{name} at {checks.shown(name, after.reported[name])}" for name in wanted)
-                self._raise_if_stopped(operation, f"the move was stopped: {at}")
+                self._touch.raise_after("move", after)
+                operation.raise_if_stopped(f"the move was stopped: {checks.place(after, wanted)}")
                 checks.check_arrived(self._capabilities, wanted, after.reported)
             return after
 
     def set_optics(
         self, values: dict[str, float], *, token: str = "", epoch: int | None = None
     ) -> DriverState:
-        """Check every control, set blanked, read back [SI]."""
-        with self._operating("set_optics", epoch) as operation:
+        """Ask the interlock, set blanked, read back [SI]."""
+        with self._lease.operating("set_optics", epoch) as operation:
             before = self.state()
-            wanted = checks.check_optics(self._capabilities, before.optics, values)
-            self._allow(
-                operation, sum(row.settle_s for row in self._capabilities.optics if row.name in wanted)
-            )
-            with self._journaled(token, "set_optics", before):
-                with self._sending("set_optics"):
-                    self._beam.need_dark()
-                    self._driver.set_optics(wanted, operation.stop)
-                self._raise_if_stopped(operation, f"setting {', '.join(wanted)} was stopped")
+            allowed = self._interlock.optics(before, values)
+            self._allow(operation, checks.optics_seconds(self._capabilities, allowed.wanted))
+            with self._journaled(token, "set_optics", before, allowed):
+                with self._sending(operation, allowed):
+                    self._driver.set_optics(allowed.wanted, operation.stop)
+                operation.raise_if_stopped(f"setting {', '.join(allowed.wanted)} was stopped")
             return self.state()
 
     def insert(
@@ -221,21 +243,20 @@ class Guard:
         Unsupported
             It is not retractable.
         """
-        with self._operating("insert", epoch) as operation:
+        with self._lease.operating("insert", epoch) as operation:
             before = self.state()
-            spec = checks.check_insert(self._capabilities, detector)
+            self._touch.check()
+            spec = self._interlock.insert(before, detector, inside)
             driver = self._driver
             if not isinstance(driver, Retracts):
-                raise Unsupported(
-                    f"{detector} can't be moved", "its driver has no insert", checks.NOTHING_SENT
-                )
+                raise Unsupported(f"no way to move {detector}", "its driver has none", checks.NOTHING_SENT)
             self._allow(operation, spec.insert_s)
-            with self._journaled(token, "insert", before):
-                with self._sending("insert"):
-                    self._beam.need_dark()
+            with self._journaled(token, "insert", before, Allowed()):
+                with self._sending(operation, Allowed()), looked_at(self.state):
                     driver.insert(detector, inside, operation.stop)
-                self._raise_if_stopped(operation, f"moving {detector} was stopped")
                 after = self.state()
+                self._touch.raise_after("insert", after)
+                operation.raise_if_stopped(f"moving {detector} was stopped")
                 checks.check_inserted(detector, inside, after)
             return after
 
@@ -252,200 +273,77 @@ class Guard:
         InstrumentFault
             The frames are not what was asked for, or the beam can't be verified blanked (then it is held).
         """
-        with self._operating("acquire", epoch) as operation:
-            checks.check_scan(self._capabilities, scan)
+        with self._lease.operating("acquire", epoch) as operation:
             before = self.state()
+            allowed = self._interlock.scan(before, scan)
             if not before.beam_on:
                 raise BeamLost("there is no beam", "the gun reports that it is off", "Nothing was exposed.")
             self._allow(operation, checks.scan_seconds(self._capabilities, scan))
-            with self._journaled(token, "acquire", before):
-                raw, pixels = self._exposed(scan, operation)
+            with self._journaled(token, "acquire", before, allowed):
+                self._interlock.sent(allowed)
+                with self._beam.lit(lambda: operation.raise_if_stopped(_NOT_YET), self.stop):
+                    raw, pixels = self._driver.acquire(scan, operation.stop)
+                self._interlock.settle_scan(allowed, raw)
                 self._journal.end(token, raw=raw)
                 done = f"the scan was stopped after {raw.lines_done} of {scan.rows} lines"
-                self._raise_if_stopped(operation, done)
+                operation.raise_if_stopped(done)
                 if raw.aborted:
-                    raise Stopped(
-                        done, "the instrument ended it", "The specimen was exposed; no frame is kept."
-                    )
+                    gone = "The specimen was exposed; no frame is kept."
+                    raise Stopped(done, "the instrument ended it", gone)
                 checks.check_frames(scan, pixels)
                 self._journal.keep(token, pixels)
             return raw, pixels
 
     def wait(self, seconds: float, *, epoch: int | None = None) -> None:
         """Let instrument time pass [s], blanked; a stop ends it (Stopped)."""
-        with self._operating("wait", epoch) as operation:
+        with self._lease.operating("wait", epoch) as operation:
             value = checks.check_wait(seconds)
             self._allow(operation, value)
-            with self._sending("wait"):
-                self._beam.need_dark()
+            with self._sending(operation, Allowed()):
                 self._driver.wait(value, operation.stop)
-            self._raise_if_stopped(operation, "the wait was stopped")
+            operation.raise_if_stopped("the wait was stopped")
 
     # --- blank and stop: never gated, any thread --------------------------------------------
 
     def blank(self, reason: str) -> bool:
         """Blank and hold the beam; a scan in flight ends, a move goes on. Never raises."""
-        return self._halt(reason, motion=False)
+        return self._brake.pull(reason, motion=False)
 
     def stop(self, reason: str) -> bool:
         """Blank first, then stop scan and motion, and hold both until `clear_hold`. Never raises."""
-        return self._halt(reason, motion=True)
+        return self._brake.pull(reason, motion=True)
 
     def overdue(self) -> Operation | None:
         """The command in flight, if it has taken longer than a working instrument could need."""
-        operation = self._operation
-        late = operation and time.monotonic() - operation.started > operation.allowed_s
-        return operation if late else None
+        operation = self._lease.operation
+        return operation if operation and operation.late() else None
 
     def close(self) -> None:
         """End what is in flight, blank and let the driver go."""
-        if self._operation is not None:
+        if self._lease.operation is not None:
             self.stop("the instrument was closed during a command")
-            end = time.monotonic() + _CLOSE_S
-            while self._operation is not None and time.monotonic() < end:
-                time.sleep(0.01)
+            self._lease.await_idle(_CLOSE_S)
         self._beam.darken()
         self._driver.close()
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _halt(self, reason: str, *, motion: bool) -> bool:
-        text = visible(reason, limit=500) or "stop"
-        with self._lock:  # from here on no new operation and no unblank passes
-            self._hold = Hold(
-                self._hold.reason if self._hold else text, motion or bool(self._hold and self._hold.freezes)
-            )
-            operation = self._operation
-        self._beam.darken()
-        if operation is not None and (motion or operation.name == "acquire"):
-            operation.reason = text
-            operation.stop.set()
-        if motion:
-            try:
-                self._driver.stop()
-            except Exception:
-                _LOG.exception("the driver's stop failed")
-        return self._beam.darken_for_good()
-
-    def _exposed(self, scan: ScanSpec, operation: Operation) -> tuple[RawFrames, Pixels]:
-        try:
-            with self._sending("acquire"):
-                self._beam.light(lambda: self._raise_if_stopped(operation, _NOT_YET))
-                return self._driver.acquire(scan, operation.stop)
-        finally:
-            if not self._beam.darken():
-                self.stop("the beam could not be verified blanked after a scan")
-                raise InstrumentFault(
-                    "the beam could not be verified blanked after a scan",
-                    "the blanker's read-back says it is on",
-                    "Close the column valves by hand. The beam is held.",
-                )
-
     @contextmanager
-    def _operating(self, name: str, epoch: int | None) -> Iterator[Operation]:
-        with self._lock:
-            self._fence(epoch)
-            self._refuse_if_held(name)
-            if self._operation is not None:
-                raise self._taken(name)
-            operation = self._operation = Operation(name)
-        try:
-            yield operation
-        finally:
-            with self._lock:
-                self._operation = None
-
-    @contextmanager
-    def _journaled(self, token: str, act: str, before: DriverState) -> Iterator[None]:
-        """Around what is sent: a client that loses the answer can ask for it."""
-        self._journal.begin(token, act, before.commands)
-        result: dict[str, Any] = {"status": "failed"}
-        try:
+    def _sending(self, operation: Operation, allowed: Allowed) -> Iterator[None]:
+        """Around a command in the dark, which counts from now on, whatever becomes of it."""
+        with sending(self._beam.darken, operation.name):
+            self._beam.need_dark()
+            self._interlock.sent(allowed)
+            operation.sent = True
             yield
-            result = {"status": "done"}
-        except EucentricError as error:
-            result["error"] = error.as_dict()
-            raise
-        finally:
-            after = self._read_quietly()
-            self._journal.end(token, state=after, commands_after=after and after.commands, **result)
 
-    def _read_quietly(self) -> DriverState | None:
-        try:
-            return self._driver.read()
-        except Exception:
-            _LOG.exception("read-back for the journal failed")
-            return None
-
-    @contextmanager
-    def _sending(self, what: str) -> Iterator[None]:
-        """A driver call: whatever it raises becomes one of ours, with the beam blanked."""
-        try:
-            yield
-        except EucentricError:
-            self._beam.darken()
-            raise
-        except TimeoutError as error:
-            self._beam.darken()
-            raise CommandTimeout(
-                f"{what}: the instrument did not answer in time",
-                _said(error),
-                "Its state is unknown; the beam was blanked. Read it before the next command.",
-            ) from error
-        except Exception as error:
-            self._beam.darken()
-            raise InstrumentFault(
-                f"{what}: the driver failed", _said(error), "The beam was blanked. See the host's log."
-            ) from error
-
-    def _fence(self, epoch: int | None) -> None:
-        """LeaseLost unless `epoch` is the current lease (None: the one there is). `_lock` is held."""
-        if self._owner is not None and epoch in (None, self._epoch):
-            return
-        if self._owner is not None and epoch == 0:
-            raise self._taken("command")
-        raise LeaseLost(
-            "the command needs the writer lease",
-            "it was never taken" if not epoch else f"lease {epoch} has ended",
-            f"{checks.NOTHING_SENT}. Take the lease again; check the state first.",
-        )
-
-    def _refuse_if_held(self, name: str) -> None:
-        hold = self._hold
-        if hold is None or name == "wait" or (name != "acquire" and not hold.freezes):
-            return
-        raise BeamHeld(
-            f"{name}: the instrument is held",
-            hold.reason,
-            f"{checks.NOTHING_SENT}. A person's approval releases it; reading, blank and stop still work.",
-        )
-
-    def _taken(self, name: str) -> Busy:
-        operation = self._operation
-        doing = f"{operation.name} in flight" if operation else "it holds the writer lease"
-        return Busy(
-            f"{name}: the instrument is in use by {self._owner or 'nobody'}",
-            doing,
-            f"{checks.NOTHING_SENT}; nothing is queued. Try when it is done, or stop it: eucentric stop.",
-        )
-
-    def _free(self, epoch: int) -> None:
-        with self._lock:
-            if epoch == self._epoch:
-                self._owner = None
+    def _journaled(
+        self, token: str, act: str, before: DriverState, allowed: Allowed
+    ) -> AbstractContextManager[None]:
+        """Around what is sent: a client that loses the answer can ask for it; the sums are settled, too."""
+        settle = partial(self._interlock.settle, allowed)
+        return self._journal.around(token, act, before.commands, self.state, settle)
 
     def _allow(self, operation: Operation, predicted_s: float) -> None:
         """Three times the declared time and a slack; a simulator may compute longer than it scans."""
         operation.allowed_s = 3 * predicted_s + (120.0 if self._capabilities.simulated else 10.0)
-
-    def _raise_if_stopped(self, operation: Operation, what: str) -> None:
-        if operation.stop.is_set():
-            raise Stopped(what, operation.reason, "The beam is blanked and held.")
-
-
-def _said(error: Exception) -> str:
-    first: Any = (str(error).splitlines() or [""])[0]
-    return visible(f"{type(error).__name__}: {first}", limit=300)
-
-
-__all__ = ["Guard", "Hold", "Operation"]

@@ -29,8 +29,8 @@ from eucentric.core.text import visible
 from eucentric.instruments import wire
 from eucentric.instruments.checks import NOTHING_SENT
 from eucentric.instruments.driver import Driver, Pixels, ScanSpec
-from eucentric.instruments.guard import Guard
 from eucentric.instruments.hostfiles import HostFiles, code_fingerprint
+from eucentric.instruments.uri import guarded
 from eucentric.instruments.watchdog import SILENCE_S, Watchdog
 
 IDLE_S = 600.0
@@ -72,7 +72,7 @@ class HostServer:
         self._fingerprint = code_fingerprint(uri)
         self._files.take()
         try:
-            self._guard = Guard(open_driver(), hold=self._files.read_hold())
+            self._guard = guarded(uri, open_driver(), self._files.read_hold(), self._files.read_touch())
         except BaseException:
             self._files.leave()
             raise
@@ -82,6 +82,7 @@ class HostServer:
         self._listeners: list[socket.socket] = []
         self._hold_lock = threading.Lock()
         self._hold_kept = self._guard.hold
+        self._touch_kept = self._guard.touched
         self._leaving = False
 
     def start(self) -> HostInfo:
@@ -253,6 +254,10 @@ class HostServer:
         self._guard.clear_hold(message["by"], epoch=client.epoch)
         self._keep_hold()
 
+    def _clear_touch(self, message: _Value) -> None:
+        self._guard.clear_touch(message["by"])
+        self._keep_hold()
+
     def _exit(self) -> None:
         if self._guard.owner is not None:
             raise Busy(
@@ -261,17 +266,23 @@ class HostServer:
         self.leave()
 
     def _keep_hold(self) -> None:
-        """Put a changed hold on the disk."""
+        """Put a changed hold, and a changed touch lock, on the disk."""
         with self._hold_lock:
-            hold = self._guard.hold
+            hold, touched = self._guard.hold, self._guard.touched
             if hold != self._hold_kept:
                 self._files.keep_hold(hold)
                 self._hold_kept = hold
+            if touched != self._touch_kept:
+                self._files.keep_touch(touched)
+                self._touch_kept = touched
 
 
 _READS: dict[str, Callable[[HostServer, _Value], Any]] = {
     "hello": HostServer._hello,
     "capabilities": lambda host, _: host._guard.capabilities().model_dump(mode="json"),
+    "declaration": lambda host, _: host._guard.declaration().model_dump(mode="json"),
+    "limits": lambda host, _: host._guard.limits().model_dump(mode="json"),
+    "clear_touch": HostServer._clear_touch,
     "state": lambda host, _: host._guard.state().model_dump(mode="json"),
     "held": lambda host, _: host._guard.held(),
     "incarnation": lambda host, _: host._guard.incarnation(),
@@ -299,6 +310,7 @@ _ARGUMENTS: dict[str, dict[str, type]] = {
     "lease": {"owner": str},
     "beat": {"epoch": int},
     "clear_hold": {"by": str},
+    "clear_touch": {"by": str},
     "move": {"targets": dict, "token": str},
     "set_optics": {"values": dict, "token": str},
     "insert": {"detector": str, "inside": bool, "token": str},

@@ -14,6 +14,7 @@ from pathlib import Path
 from eucentric.core.errors import Busy, InstrumentFault
 from eucentric.core.places import canonical_uri, host_key, hosts_dir, parse_uri
 from eucentric.core.stop import HostInfo, read_info
+from eucentric.instruments.limits_file import limits_path
 from eucentric.instruments.operation import Hold
 
 _SOCKET_PATH_BYTES = 100
@@ -96,6 +97,22 @@ class HostFiles:
         else:
             _write(self._hold, json.dumps({"reason": hold.reason, "freezes": hold.freezes}))
 
+    def read_touch(self) -> str | None:
+        """Why motion is locked, if an earlier host saw a touch that staff have not cleared."""
+        try:
+            return self._touch.read_text("utf-8") or "an earlier host saw a touch"
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return "an earlier host left a touch lock that can't be read"
+
+    def keep_touch(self, reason: str | None) -> None:
+        """Write why motion is locked, or remove it when staff cleared it."""
+        if reason is None:
+            self._touch.unlink(missing_ok=True)
+        else:
+            _write(self._touch, reason)
+
     def leave(self) -> None:
         """Remove info and sockets, then free the lock."""
         self.info.unlink(missing_ok=True)
@@ -110,6 +127,10 @@ class HostFiles:
     @property
     def _hold(self) -> Path:
         return self._folder / f"{self._key}.hold"
+
+    @property
+    def _touch(self) -> Path:
+        return self._folder / f"{self._key}.touch"
 
     def _clear_stale(self) -> None:
         old = read_info(self.info)
@@ -128,7 +149,7 @@ class HostFiles:
 def code_fingerprint(uri: str) -> str:
     """Digest of the code and data a host of `uri` runs: a host of older code must not answer for newer code.
 
-    Covers `core/`, `instruments/`, the world file of a ``twin:`` address and the module of a ``py:`` one.
+    Covers `core/`, `instruments/`, its limits, the world file of a ``twin:`` address and the module of a ``py:`` one.
     """
     root = Path(__file__).resolve().parent.parent
     files = [p for room in ("core", "instruments") for p in sorted((root / room).rglob("*")) if _is_source(p)]
@@ -140,12 +161,13 @@ def code_fingerprint(uri: str) -> str:
 
 
 def _own_files(uri: str) -> list[Path]:
-    parsed = parse_uri(uri)
-    if parsed.scheme == "twin":
-        return [Path(parsed.path)] if parsed.path.endswith(".toml") else []
+    parsed, limits = parse_uri(uri), limits_path(uri)
+    files = [] if limits is None else [limits]
+    if parsed.scheme == "twin" and parsed.path.endswith(".toml"):
+        files.append(Path(parsed.path))
     if parsed.scheme == "py":
-        return _module_file(parsed.path.partition(":")[0])
-    return []
+        files += _module_file(parsed.path.partition(":")[0])
+    return files
 
 
 def _module_file(module: str) -> list[Path]:

@@ -5,6 +5,7 @@ from typing import Protocol
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
 from eucentric.instruments.journal import Outcome
+from eucentric.instruments.limits import Limits
 
 
 class Instrument(Protocol):
@@ -13,7 +14,13 @@ class Instrument(Protocol):
     Commands need the writer lease of the caller; reading, `blank` and `stop` never do.
     """
 
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """The driver's declaration, narrowed by the limits in force."""
+        ...
+
+    def limits(self) -> Limits:
+        """The limits in force."""
+        ...
 
     def state(self) -> DriverState: ...
 

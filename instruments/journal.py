@@ -4,16 +4,20 @@ A client that dies between a command and its answer asks for the outcome when it
 long as its process; `incarnation` says whether it is the one that was asked.
 """
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from eucentric.core.base import Model
-from eucentric.core.errors import BadInput, Busy
+from eucentric.core.errors import BadInput, Busy, EucentricError
 from eucentric.core.text import visible
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames
 
+_LOG = logging.getLogger(__name__)
 KEPT = 512
 """Outcomes that are remembered."""
 _LONGEST_TOKEN = 200
@@ -69,6 +73,39 @@ class Journal:
             while len(self._outcomes) > KEPT:
                 self._outcomes.popitem(last=False)
 
+    @contextmanager
+    def around(
+        self,
+        token: str,
+        act: str,
+        commands: int,
+        read: Callable[[], DriverState],
+        settle: Callable[[DriverState | None], None],
+    ) -> Iterator[None]:
+        """Enter a command, and complete its entry however it ends.
+
+        Parameters
+        ----------
+        commands
+            The driver's own count before it.
+        read
+            Called at its end.
+        settle
+            Called with what was read, or None if that failed.
+        """
+        self.begin(token, act, commands)
+        result: dict[str, Any] = {"status": "failed"}
+        try:
+            yield
+            result = {"status": "done"}
+        except EucentricError as error:
+            result["error"] = error.as_dict()
+            raise
+        finally:
+            after = _quietly(read)
+            settle(after)
+            self.end(token, state=after, commands_after=after and after.commands, **result)
+
     def end(self, token: str, **result: Any) -> None:
         """Complete an entry."""
         with self._lock:
@@ -85,3 +122,12 @@ class Journal:
         with self._lock:
             name, pixels = self._pixels
             return self._outcomes.get(token), pixels if token and name == token else ()
+
+
+def _quietly(read: Callable[[], DriverState]) -> DriverState | None:
+    """A read-back that must not hide how the command ended."""
+    try:
+        return read()
+    except Exception:
+        _LOG.exception("read-back for the journal failed")
+        return None

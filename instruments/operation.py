@@ -4,6 +4,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from eucentric.core.errors import Stopped
+
 
 @dataclass
 class Operation:
@@ -15,6 +17,17 @@ class Operation:
     allowed_s: float = float("inf")
     """Longest time it may take before it counts as hung [s]."""
     reason: str = ""
+    sent: bool = False
+    """Whether it has passed all checks and was given to the driver."""
+
+    def raise_if_stopped(self, what: str) -> None:
+        """Stopped, saying what was, if a stop came."""
+        if self.stop.is_set():
+            raise Stopped(what, self.reason, "The beam is blanked and held.")
+
+    def late(self) -> bool:
+        """Whether it has taken longer than a working instrument could need."""
+        return time.monotonic() - self.started > self.allowed_s
 
 
 @dataclass(frozen=True)

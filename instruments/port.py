@@ -31,6 +31,10 @@ class Microscope(Protocol):
         """Change optics and read back."""
         ...
 
+    def insert(self, detector: str, inside: bool) -> MicroscopeState:
+        """Drive a retractable detector in or out, blanked, and read back. Never repeated by itself."""
+        ...
+
     def acquire(self, scan: Scan) -> tuple[Frame, ...]:
         """Expose once: one frame per detector, stored before it is returned; the beam is blanked after."""
         ...

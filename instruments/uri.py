@@ -18,6 +18,8 @@ from eucentric.instruments.driver import Driver
 from eucentric.instruments.guard import Guard
 from eucentric.instruments.instrument import Instrument
 from eucentric.instruments.launch import connect
+from eucentric.instruments.limits_file import limits_of
+from eucentric.instruments.operation import Hold
 
 GROUP = "eucentric.drivers"
 """Entry points of drivers from outside: the name is the scheme, the object takes (path, query)."""
@@ -42,9 +44,18 @@ def open_instrument(uri: str, *, in_process: bool = False) -> Instrument:
         The host could not start or does not answer.
     """
     if in_process:
-        return Guard(load_driver(uri))
+        return guarded(uri, load_driver(uri))
     check_scheme(parse_uri(uri))
     return connect(uri)
+
+
+def guarded(uri: str, driver: Driver, hold: Hold | None = None, touched: str | None = None) -> Guard:
+    """The driver behind a guard with the limits of its address; the driver is closed if they are wrong."""
+    try:
+        return Guard(driver, limits_of(uri, driver.capabilities()), hold, touched=touched)
+    except BaseException:
+        driver.close()
+        raise
 
 
 def load_driver(uri: str) -> Driver:

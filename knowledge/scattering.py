@@ -53,6 +53,34 @@ def haadf_cross_section_a2(
     return math.exp(base) * energy * angles
 
 
+_BOHR_A = 0.529177
+
+
+def screened_ratio(element: str, voltage_kv: float, inner_mrad: float, outer_mrad: float) -> float:
+    """Scattering into an annulus over that into 60-140 mrad, at the same voltage.
+
+    Elastic scattering by a Wentzel-screened nucleus, dσ/dΩ ∝ (θ² + θ₀²)⁻² with θ₀ = λ/2πR and R = a_H·Z^(-1/3)
+    (Reimer & Kohl, Transmission Electron Microscopy, chapter 5): light elements fall off faster, so contrast
+    between elements grows with the angle. Small angles miss inelastic and coherent scattering.
+
+    Raises
+    ------
+    BadInput
+        Unknown element, or inner >= outer.
+    """
+    if element not in _NUMBER:
+        raise BadInput(f"no cross-section for element {element!r}", remedy=f"known: {', '.join(_NUMBER)}")
+    if not 0 <= inner_mrad < outer_mrad:
+        raise BadInput(f"collection {inner_mrad:g}-{outer_mrad:g} mrad", "needs 0 <= inner < outer")
+    radius_a = _BOHR_A / math.cbrt(_NUMBER[element])
+    screening = (1e3 * wavelength_a(voltage_kv) / (2 * math.pi * radius_a)) ** 2
+
+    def annulus(inner: float, outer: float) -> float:
+        return 1 / (inner**2 + screening) - 1 / (outer**2 + screening)
+
+    return annulus(inner_mrad, outer_mrad) / annulus(_INNER, _OUTER)
+
+
 CARBON_FILM_ATOMS_PER_A3 = 0.1
 """Amorphous carbon at 2.0 g/cm³ [1/Å³]."""
 
