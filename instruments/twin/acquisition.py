@@ -1,9 +1,12 @@
 """One scan: expected electrons, counts, and what a stop or the blanker leaves of them."""
 
+import contextlib
 import math
+import os
+import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +14,18 @@ from numpy.typing import NDArray
 from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.driver import Pixels, ScanSpec
 from eucentric.instruments.twin.clock import Clock, Stops
-from eucentric.instruments.twin.detector import Plane, collected, counted, digitised
+from eucentric.instruments.twin.detector import (
+    Annulus,
+    Plane,
+    beyond_disc,
+    collection_at,
+    counted,
+    digitised,
+    disc_share,
+    remaining,
+)
 from eucentric.instruments.twin.render import View, scattered_shares
-from eucentric.instruments.twin.specimen import Specimen
+from eucentric.instruments.twin.specimen import REFERENCE_MRAD, Specimen
 
 
 @dataclass(frozen=True)
@@ -22,11 +34,18 @@ class Shot:
 
     scan: ScanSpec
     settings: dict[str, float]
+    """As they truly are in the column; the probe current is the mean over the lines."""
     start_s: float
     """Instrument time at the first pixel."""
     flyback_s: float
     number: int
     """Counts frames of the instrument's life; each has noise of its own."""
+    currents: NDArray[np.float64]
+    """(rows,) probe current during each line [A]."""
+    blind: frozenset[str] = frozenset()
+    """Detectors that no electron reaches."""
+    gains: dict[str, float] = field(default_factory=dict)
+    """Runaway gains."""
 
     @property
     def line_s(self) -> float:
@@ -49,19 +68,40 @@ class Film:
     def __init__(self, specimen: Specimen, shot: Shot, view: View, seed: tuple[int, int]) -> None:
         self._specimen, self._shot, self._view = specimen, shot, view
         self._rng = np.random.Generator(np.random.SFC64([*seed, shot.number]))
+        self._shares: dict[Annulus, Plane] = {}
 
     def lit(self) -> Pixels:
         """Counts of all lines with the beam on."""
         shot = self._shot
-        shares = scattered_shares(self._specimen, shot.scan, self._view)
-        electrons = shot.settings["probe_current"] * shot.scan.dwell_s / ELECTRON_C
-        return tuple(self._detected(shares, electrons, name) for name in shot.scan.detectors)
+        electrons = (shot.currents * shot.scan.dwell_s / ELECTRON_C).astype(np.float32)[:, None]
+        return tuple(self._detected(electrons, name) for name in shot.scan.detectors)
 
-    def _detected(self, shares: Plane, electrons: float, name: str) -> Plane:
-        world = self._specimen.world
-        detector = world.detectors[name]
-        expected = collected(shares, detector, world.optics) * np.float32(electrons)
-        return digitised(counted(expected, self._rng), detector, self._rng)
+    def _detected(self, electrons: Plane, name: str) -> Plane:
+        detector = self._specimen.world.detectors[name]
+        collected = np.zeros(1, np.float32) if name in self._shot.blind else self._collected(name)
+        shape = (self._shot.scan.rows, self._shot.scan.columns)
+        expected = np.broadcast_to(collected * electrons, shape)
+        gain = self._shot.gains.get(name, 1.0)
+        return digitised(counted(expected, self._rng), detector, self._rng, gain)
+
+    def _collected(self, name: str) -> Plane:
+        """Share of the beam that a detector collects: of the bright disc, and of what is scattered out of it."""
+        optics, detector = self._specimen.world.optics, self._specimen.world.detectors[name]
+        annulus = collection_at(detector, optics, self._shot.settings["camera_length"])
+        disc, outside = (
+            disc_share(annulus, optics.convergence_mrad),
+            beyond_disc(annulus, optics.convergence_mrad),
+        )
+        if not disc and outside:
+            return self._scattered(outside)
+        plane = np.float32(disc) * remaining(self._scattered(REFERENCE_MRAD), detector)
+        return plane + self._scattered(outside) if outside else plane
+
+    def _scattered(self, annulus: Annulus) -> Plane:
+        if annulus not in self._shares:
+            towards = self._specimen.towards(annulus)
+            self._shares[annulus] = scattered_shares(towards, self._shot.scan, self._view)
+        return self._shares[annulus]
 
     def dark(self) -> Pixels:
         """Counts of all lines with the beam off."""
@@ -78,11 +118,26 @@ class Film:
 Work = Callable[[], Pixels]
 
 
+_DARKROOM = threading.Lock()
+"""One picture develops at a time: those of stopped scans must not pile up and starve the threads of a host."""
+
+
+_NICE = 10
+
+
+def _step_back() -> None:
+    """Let whoever stops, blanks or keeps a heartbeat run before a picture is computed, where threads can be told so."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
 class _Background:
     """Runs `work` in a thread; its exception comes out of `result`."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._wanted = True
         self._pixels: Pixels | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="twin-render", daemon=True)
@@ -90,9 +145,16 @@ class _Background:
 
     def _run(self) -> None:
         try:
-            self._pixels = self._work()
+            with _DARKROOM:
+                _step_back()
+                if self._wanted:
+                    self._pixels = self._work()
         except BaseException as error:
             self._error = error
+
+    def drop(self) -> None:
+        """Nobody will ask for the result."""
+        self._wanted = False
 
     @property
     def ready(self) -> bool:
@@ -126,6 +188,7 @@ def expose(
         return developing.result(), shot.scan.rows
     lines = min(shot.scan.rows, max(0, math.floor((now - shot.start_s) / shot.line_s)))
     if not developing.ready:
+        developing.drop()
         return film.blank(), 0
     pixels = developing.result()
     for plane in pixels:

@@ -1,6 +1,8 @@
 """What the twin declares about itself: nothing that a manufacturer could not know."""
 
-from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec
+import math
+
+from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, PositionErrors
 from eucentric.instruments.twin.column import optic_specs
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of
@@ -36,6 +38,36 @@ def axis_specs(preset: StagePreset) -> tuple[AxisSpec, ...]:
     return tuple(specs)
 
 
+_SURE = 4.0
+"""A largest error is so many standard deviations."""
+_UNSETTLED_DRIFT_NM_PER_S = 0.6
+"""What staff saw at worst on a disturbed day: draughts and refilling add to the thermal drift."""
+
+
+def position_errors(preset: StagePreset) -> PositionErrors:
+    """Largest errors of a preset, as staff would state them after measuring the stage often.
+
+    A stage that never misses a move is trusted; one that misses some is trusted not to miss one (two) more in a row
+    than happens once in 10^5 moves.
+    """
+    nm = 1e-9
+    jitter_nm = math.hypot(preset.jitter_nm, 0.5 * preset.settle_nm)
+    drift_nm = _SURE * preset.thermal_nm_per_s + (
+        _UNSETTLED_DRIFT_NM_PER_S if preset.thermal_nm_per_s else 0.0
+    )
+    return PositionErrors(
+        fixed_m=(2 * preset.screw_nm + preset.readback_nm) * nm,
+        move_m=_SURE * jitter_nm * nm,
+        one_way_m=0.5 * preset.settle_nm * nm,
+        scale=_SURE * preset.scale,
+        cross=_SURE * math.hypot(1.0, 0.5) * preset.cross_axis,
+        creep_m=(0.5 * _SURE + 0.5) * preset.settle_nm * nm,
+        creep_s=preset.settle_s,
+        drift_m_per_s=drift_nm * nm,
+        missed_moves=next((n for n in (0, 1, 2) if preset.miss ** (n + 1) < 1e-5), 2),
+    )
+
+
 def _detectors(world: WorldSpec) -> tuple[DetectorSpec, ...]:
     return tuple(
         DetectorSpec(
@@ -44,6 +76,8 @@ def _detectors(world: WorldSpec) -> tuple[DetectorSpec, ...]:
             offset_counts=model.offset_counts,
             collection_mrad=model.collection_mrad,
             saturation_counts=model.saturation_counts,
+            retractable=model.retractable,
+            insert_s=model.insert_s if model.retractable else 0.0,
         )
         for name, model in world.detectors.items()
     )
@@ -68,6 +102,9 @@ def declare(
         frame_overhead_s=FRAME_OVERHEAD_S,
         abort="mid_frame" if abort_mid_frame else "frame_boundary",
         responds_to=dict.fromkeys(world.detectors, focusing),
+        beam_idle=world.beam_idle,
+        unblank_s=world.unblank_s,
+        position_errors=position_errors(preset),
         limits_version="twin-1",
         measured_by="declared by the simulation",
     )

@@ -1,16 +1,15 @@
 """The driver of the twin: the vendor's side of the instrument, in SI, with no policy and no truth."""
 
 import threading
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from eucentric.core.errors import (
     BadInput,
-    BeamLost,
     Busy,
-    CommandTimeout,
+    ConnectionLost,
     LimitRefused,
     UnknownAxis,
     UnknownDetector,
@@ -18,26 +17,25 @@ from eucentric.core.errors import (
 )
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
-from eucentric.instruments.twin.acquisition import Film, Shot, expose
-from eucentric.instruments.twin.blanker import Blanker
 from eucentric.instruments.twin.clock import Clock, RealClock, StopCount, Stops, VirtualClock
-from eucentric.instruments.twin.column import check_settings, initial_settings
-from eucentric.instruments.twin.declaration import FLYBACK_S, FRAME_OVERHEAD_S, declare
-from eucentric.instruments.twin.exposure import ExposureLog, record_scan
+from eucentric.instruments.twin.column import Column, check_settings
+from eucentric.instruments.twin.declaration import declare
+from eucentric.instruments.twin.exposure import ExposureLog
 from eucentric.instruments.twin.faults import FaultBox, FaultSpec
+from eucentric.instruments.twin.goniometer import Goniometer
+from eucentric.instruments.twin.health import Health
+from eucentric.instruments.twin.illumination import Illumination
 from eucentric.instruments.twin.presets import PRESETS
-from eucentric.instruments.twin.render import View
+from eucentric.instruments.twin.retraction import Retraction
+from eucentric.instruments.twin.scanner import Scanner
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.stage import AXES, Stage, Vector
 from eucentric.instruments.twin.world import WorldSpec
 
 ClockKind = Literal["virtual", "real"]
+T = TypeVar("T")
 
-_STAGE, _NOISE, _FAULTS = 101, 102, 103
-_TIMEOUT_S = 10.0
-"""How long the control software waits for a stage that does not answer [s]."""
-_PARKED_WIDTH = 1.5e-10
-"""Edge of the square over which a parked probe is taken to spread [m]."""
+_STAGE, _FAULTS = 101, 103
 
 
 class TwinDriver:
@@ -59,7 +57,7 @@ class TwinDriver:
     Raises
     ------
     BadInput
-        An unknown preset.
+        An unknown preset, or a fault of a detector that there is not.
     """
 
     def __init__(
@@ -74,19 +72,29 @@ class TwinDriver:
         presets = PRESETS | world.stages
         if stage not in presets:
             raise BadInput(f"stage preset {stage!r}", remedy=f"known: {', '.join(presets)}")
-        self._world, self._seed = world, seed
+        _check_faults(faults, world)
+        self._world = world
         self._clock: Clock = RealClock(speed) if clock == "real" else VirtualClock()
         self._stage = Stage(presets[stage], np.random.default_rng([seed, _STAGE]))
         self._fault_rng = np.random.default_rng([seed, _FAULTS])
         self._faults = FaultBox(faults)
         self._specimen = Specimen(world, seed)
         self._exposures = ExposureLog()
+        self._health = Health(world.health, faults)
+        self._column = Column(world.optics, self._health)
+        self._detectors = Retraction(world.detectors)
         self._declared = declare(world, seed, stage, presets[stage], abort_mid_frame=clock == "real")
-        self._settings = initial_settings(world.optics)
-        self._threaded = clock == "real"
-        self._blanker, self._beam_on, self._commands = Blanker(), True, 0
-        self._scanning, self._parked_since = False, 0.0
+        self._commands = 0
         self._command, self._state, self._stops = threading.Lock(), threading.RLock(), StopCount()
+        self._light = Illumination(self._clock, self._stage, self._health, self._column, self._exposures)
+        self._goniometer = Goniometer(self._stage, world.pole_piece, self._faults, self._fault_rng)
+        self._scanner = Scanner(
+            self._specimen, self._stage, self._light, self._health, self._detectors, self._faults,
+            seed=seed, clock=self._clock, lock=self._state, read=self.read, threaded=clock == "real",
+            parked_s=self._declared.parked_s,
+        )  # fmt: skip
+
+    # --- reading ------------------------------------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
         """The declaration."""
@@ -95,35 +103,116 @@ class TwinDriver:
     def read(self) -> DriverState:
         """Fresh read-back."""
         with self._state:
+            now = self._clock.now()
+            self._faults.notice(now)
             return DriverState(
                 commanded=dict(zip(AXES, self._stage.commanded.tolist(), strict=True)),
                 reported=dict(zip(AXES, self._stage.reported.tolist(), strict=True)),
-                optics=dict(self._settings),
-                blanked=self._blanker.blanked,
-                beam_on=self._beam_on,
+                optics=self._column.shown(now),
+                blanked=self._light.blanker.blanked,
+                beam_on=self._health.on(now),
                 holder=self._world.holder,
                 loading=self._world.loading,
                 epoch=0,
-                time_s=self._clock.now(),
+                time_s=now,
                 commands=self._commands,
+                inserted=dict(self._detectors.reported),
+                touch=self._goniometer.touch,
+                signals=self._health.signals(now),
             )
 
+    # --- commands: one at a time --------------------------------------------------------------------------
+
     def move(self, targets: Mapping[str, float], stop: threading.Event) -> None:
-        """Move axes to absolute targets [m, rad].
+        """Move axes to absolute targets [m, rad], all at once along a straight line.
+
+        A holder that meets a pole piece stops there: `touch` is then true and nothing moves until `clear_touch`.
 
         Raises
         ------
         UnknownAxis, LimitRefused
-            Nothing moved.
-        CommandTimeout
+            Nothing moved: beyond the travel, or the touch alarm is on.
+        CommandTimeout, ConnectionLost
             The stage did not answer; it may or may not have moved.
+        InstrumentFault
+            Its controller reports an error; it stands where it reads back.
         """
         target = self._target(targets)
-        stopped = self._begin(stop)
+        self._goniometer.refuse_if_touching("a move")
+        self._do(stop, lambda stopped: self._move(target, stopped))
+
+    def set_optics(self, values: Mapping[str, float], stop: threading.Event) -> None:
+        """Set controls [SI]; Unsupported or LimitRefused if one can't be, and then none is."""
+        settle = check_settings(self._declared.optics, values)
+        self._do(stop, lambda stopped: self._set(values, settle, stopped))
+
+    def insert(self, detector: str, inside: bool, stop: threading.Event) -> None:
+        """Drive a retractable detector in or out; stopped on its way it is out.
+
+        Raises
+        ------
+        UnknownDetector, Unsupported, LimitRefused
+            Nothing moved: no such detector, it is fixed, or the touch alarm is on.
+        """
+        self._need_detectors((detector,), "nothing moved")
+        if detector not in self._detectors.reported:
+            known = ", ".join(self._detectors.reported) or "none"
+            raise Unsupported(f"detector {detector!r} is fixed", "nothing moved", f"retractable: {known}")
+        self._goniometer.refuse_if_touching(f"driving {detector}")
+        self._do(stop, lambda stopped: self._insert(detector, inside, stopped))
+
+    def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
+        """Scan once with the beam as it is. A detector that is not in records noise.
+
+        Raises
+        ------
+        UnknownDetector, Unsupported
+            Nothing was scanned.
+        BeamLost
+            The gun has tripped or an interlock has shut the column, before or during the scan.
+        ConnectionLost
+            The frame may have been scanned; it is lost.
+        """
+        self._check_scan(scan)
+        return self._do(stop, lambda stopped: self._scanner.acquire(scan, stopped))
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Let instrument time pass [s]."""
+        stopped = self._begin(stop, counts=False)
         try:
-            self._move(target, stopped)
+            self._pass(self._clock.now() + max(0.0, seconds), stopped)
         finally:
             self._command.release()
+
+    def clear_touch(self) -> None:
+        """What staff do after a look at the holder: switch the touch alarm off."""
+        with self._state:
+            self._goniometer.touch = False
+            self._commands += 1
+
+    # --- blank and stop: any thread -----------------------------------------------------------------------
+
+    def set_blank(self, on: bool) -> None:
+        """Blank or unblank; idempotent; from any thread."""
+        with self._state:
+            if on != self._light.blanker.blanked:
+                self._light.switch(on)
+                self._commands += 1
+
+    def is_blanked(self) -> bool:
+        """True if no beam reaches the specimen."""
+        return self._light.dark()
+
+    def stop(self) -> None:
+        """End the running command; from any thread."""
+        self._stops.add()
+
+    def close(self) -> None:
+        """Blank and let go."""
+        self.stop()
+        self.set_blank(True)
+
+    # --- inside -------------------------------------------------------------------------------------------
 
     def _target(self, targets: Mapping[str, float]) -> Vector:
         target = self._stage.commanded.copy()
@@ -141,61 +230,39 @@ class TwinDriver:
 
     def _move(self, target: Vector, stopped: Stops) -> None:
         start = self._clock.now()
-        due = self._faults.due("move", start)
-        missed = self._stage.draw_miss() or any(fault.kind == "missed_move" for fault in due)
-        silent = [fault for fault in due if fault.kind == "time_out"]
-        if silent:
-            missed = missed or bool(self._fault_rng.random() < 0.5)
-        seconds = _TIMEOUT_S if silent else self._stage.seconds(target)
-        now = self._pass(start + seconds, stopped)
-        share = min(1.0, max(0.0, (now - start) / seconds))
+        going = self._goniometer.begin(target, start)
+        end = start + going.furthest * going.seconds
+        now = self._pass(end, stopped)
+        arrived = going.furthest < 1 and now >= end
+        share = going.furthest if arrived else min(1.0, max(0.0, (now - start) / going.seconds))
         with self._state:
-            self._stage.arrive(target, 1.0 if silent else share, missed)
-        for fault in due:
-            self._faults.record(fault, now, "did not move" if missed else "moved")
-        if silent:
-            raise CommandTimeout(
-                f"the stage did not answer within {_TIMEOUT_S:g} s",
-                "its position is unknown",
-                "read it, then look",
-            )
+            self._goniometer.end(going, share, now)
 
-    def set_optics(self, values: Mapping[str, float], stop: threading.Event) -> None:
-        """Set controls [SI]; Unsupported or LimitRefused if one can't be, and then none is."""
-        settle = check_settings(self._declared.optics, values)
-        stopped = self._begin(stop)
-        try:
-            if not stopped():
-                with self._state:
-                    self._settings.update({name: float(value) for name, value in values.items()})
-                self._pass(self._clock.now() + settle, stopped)
-        finally:
-            self._command.release()
+    def _set(self, values: Mapping[str, float], settle_s: float, stopped: Stops) -> None:
+        if not stopped():
+            with self._state:
+                self._light.charge_parked()
+                self._column.set(values, self._clock.now())
+            self._pass(self._clock.now() + settle_s, stopped)
 
-    def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
-        """Scan once with the beam as it is.
+    def _insert(self, detector: str, inside: bool, stopped: Stops) -> None:
+        if stopped() or self._detectors.reported[detector] == inside:
+            return
+        with self._state:
+            self._detectors.leave(detector)
+        self._pass(self._clock.now() + self._detectors.seconds(detector), stopped)
+        with self._state:
+            self._detectors.arrive(detector, inside and not stopped())
+            self._stage.disturb(self._stage.preset.insertion_drift_nm * 1e-9)
 
-        Raises
-        ------
-        UnknownDetector, Unsupported
-            Nothing was scanned.
-        BeamLost
-            The gun has tripped, before or during the scan.
-        """
-        self._check_scan(scan)
-        stopped = self._begin(stop)
-        try:
-            self._scanning = True
-            return self._acquire(scan, stopped)
-        finally:
-            self._scanning = False
-            self._command.release()
-
-    def _check_scan(self, scan: ScanSpec) -> None:
-        for name in scan.detectors:
+    def _need_detectors(self, names: tuple[str, ...], so: str) -> None:
+        for name in names:
             if self._declared.detector(name) is None:
                 known = ", ".join(self._world.detectors)
-                raise UnknownDetector(f"detector {name!r}", "nothing was scanned", f"detectors: {known}")
+                raise UnknownDetector(f"detector {name!r}", so, f"detectors: {known}")
+
+    def _check_scan(self, scan: ScanSpec) -> None:
+        self._need_detectors(scan.detectors, "nothing was scanned")
         fits = 1 <= scan.rows <= self._declared.max_pixels and 1 <= scan.columns <= self._declared.max_pixels
         if not (fits and scan.dwell_s >= self._declared.min_dwell_s and 0 < scan.fov_m <= 50e-6):
             raise Unsupported(
@@ -204,89 +271,25 @@ class TwinDriver:
                 "nothing was scanned",
             )
 
-    def _acquire(self, scan: ScanSpec, stopped: Stops) -> tuple[RawFrames, Pixels]:
-        before, start = self.read(), self._clock.now()
-        due = self._faults.due("acquire", start)
-        for fault in (fault for fault in due if fault.kind == "drift_step"):
-            self._stage.kick(fault.drift_nm_per_s * 1e-9)
-            self._faults.record(fault, start)
-        trips = [fault for fault in due if fault.kind == "beam_trip"]
-        for fault in trips:
-            self._faults.record(fault, start)
-        if trips or not self._beam_on:
-            self._beam_on = False
-            raise BeamLost("no beam", "the gun has tripped", "an operator must bring the emission back")
-        shot = Shot(
-            scan, dict(self._settings), start + FRAME_OVERHEAD_S, FLYBACK_S, self._faults.counts["acquire"]
-        )
-        with self._state:
-            self._blanker.forget()
-            lit = not self._blanker.blanked
-        view = View(self._stage.actual(shot.line_times()), self._beam_shift(), self._settings["defocus"])
-        film = Film(self._specimen, shot, view, (self._seed, _NOISE))
-        pixels, lines = expose(film, shot, self._clock, stopped, lit=lit, threaded=self._threaded)
-        return self._finish(shot, view, before, film, pixels, lines)
-
-    def _finish(
-        self,
-        shot: Shot,
-        view: View,
-        before: DriverState,
-        film: Film,
-        pixels: Pixels,
-        lines: int,
-    ) -> tuple[RawFrames, Pixels]:
-        now = self._clock.now()
-        times = shot.line_times()
-        with self._state:
-            self._stage.advance(now)
-            lit = self._blanker.open_at(times) & (times < now)
-            self._parked_since = now
-        dark = ~lit[:lines]
-        if dark.any() and lit.any():
-            for plane, noise in zip(pixels, film.dark(), strict=True):
-                plane[:lines][dark] = noise[:lines][dark]
-        record_scan(self._exposures, self._specimen, shot, view, lit)
-        frames = RawFrames(
-            scan=shot.scan,
-            before=before,
-            time_s=shot.start_s,
-            duration_s=max(0.0, now - before.time_s),
-            beam_s=float(lit.sum()) * shot.line_s,
-            aborted=lines < shot.scan.rows,
-            lines_done=lines,
-        )
-        return frames, pixels
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Let instrument time pass [s]."""
-        stopped = self._begin(stop, counts=False)
+    def _do(self, stop: threading.Event, work: Callable[[Stops], T]) -> T:
+        """One command, unless another runs; a connection may be lost before or after it was carried out."""
+        stopped = self._begin(stop)
         try:
-            self._pass(self._clock.now() + max(0.0, seconds), stopped)
+            lost = self._faults.due("command", self._clock.now())
+            if not lost:
+                return work(stopped)
+            heard = bool(self._fault_rng.random() < 0.5)
+            for fault in lost:
+                self._faults.record(fault, self._clock.now(), "carried out" if heard else "not carried out")
+            if heard:
+                work(stopped)
+            raise ConnectionLost(
+                "the connection to the instrument was lost",
+                "the command may or may not have been carried out",
+                "read the state, then look",
+            )
         finally:
             self._command.release()
-
-    def set_blank(self, on: bool) -> None:
-        """Blank or unblank; idempotent; from any thread."""
-        with self._state:
-            if on == self._blanker.blanked:
-                return
-            self._charge_parked()
-            self._blanker.switch(on, self._clock.now())
-            self._commands += 1
-
-    def is_blanked(self) -> bool:
-        """True if no beam reaches the specimen."""
-        return self._blanker.blanked or not self._beam_on
-
-    def stop(self) -> None:
-        """End the running command; from any thread."""
-        self._stops.add()
-
-    def close(self) -> None:
-        """Blank and let go."""
-        self.stop()
-        self.set_blank(True)
 
     def _begin(self, stop: threading.Event, *, counts: bool = True) -> Stops:
         """Take the command lock and bring the stage up to now; the caller releases it."""
@@ -295,26 +298,26 @@ class TwinDriver:
             raise Busy("the twin is busy with another command", "nothing was sent", "wait for it, or stop it")
         with self._state:
             self._commands += counts
-            self._charge_parked()
-            self._stage.advance(self._clock.now())
+            self._catch_up()
         return stopped
 
     def _pass(self, moment: float, stopped: Stops) -> float:
         now = self._clock.until(moment, stopped)
         with self._state:
-            self._charge_parked()
-            self._stage.advance(self._clock.now())
+            self._catch_up()
         return now
 
-    def _beam_shift(self) -> tuple[float, float]:
-        return self._settings["beam_shift_x"], self._settings["beam_shift_y"]
+    def _catch_up(self) -> None:
+        now = self._clock.now()
+        self._light.charge_parked()
+        self._stage.advance(now)
+        self._faults.notice(now)
 
-    def _charge_parked(self) -> None:
-        """A beam that is neither blanked nor scanning burns one spot."""
-        now, since = self._clock.now(), self._parked_since
-        self._parked_since = now
-        if self.is_blanked() or self._scanning or now <= since:
-            return
-        x, y = self._stage.actual(np.array([now]))[0, :2] + np.array(self._beam_shift())
-        charge = self._settings["probe_current"] * (now - since)
-        self._exposures.add((float(x), float(y)), (_PARKED_WIDTH, _PARKED_WIDTH), charge, now)
+
+def _check_faults(faults: tuple[FaultSpec, ...], world: WorldSpec) -> None:
+    for fault in faults:
+        if fault.detector and fault.detector not in world.detectors:
+            raise BadInput(
+                f"fault {fault.name}: detector {fault.detector!r}",
+                remedy=f"known: {', '.join(world.detectors)}",
+            )

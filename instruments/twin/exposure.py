@@ -1,6 +1,7 @@
 """Where electrons truly went: kept apart from any predictor, read by the oracle alone."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.twin.acquisition import Shot
 from eucentric.instruments.twin.render import View, centre_of
 from eucentric.instruments.twin.specimen import Specimen
+from eucentric.instruments.twin.world import OpticsSpec
+from eucentric.knowledge.electron_optics import wavelength_a
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,44 @@ class Exposure:
         return self.electrons / (self.width * self.height * 1e20)
 
 
+@dataclass(frozen=True)
+class LineScan:
+    """The lit lines of one scan, where they truly lay on the specimen."""
+
+    x: NDArray[np.float64]
+    """(lines,) middle of each line [m]."""
+    y: NDArray[np.float64]
+    """(lines,) [m]."""
+    columns: int
+    step: float
+    """Between pixels along a line, on the specimen [m]."""
+    pitch: float
+    """Between lines, on the specimen [m]."""
+    probe: float
+    """Edge of the square that the focused probe fills [m]."""
+    pixel_electrons: float
+    """For each pixel."""
+    flyback_electrons: float
+    """For each line, spread evenly along it: the beam sweeps back."""
+    parked_electrons: float = 0.0
+    """On the first pixel before the scan, and as many on the last one after it."""
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Middle of the field while its middle line was scanned [m]."""
+        middle = len(self.x) // 2
+        return float(self.x[middle]), float(self.y[middle]) + (0.0 if len(self.y) % 2 else -0.5 * self.pitch)
+
+
 @dataclass
 class ExposureLog:
     """All exposures in order."""
 
     entries: list[Exposure] = field(default_factory=list)
+    scans: list[LineScan] = field(default_factory=list)
+    """The scans among them, line by line."""
+    spots: list[Exposure] = field(default_factory=list)
+    """The others: a beam that stood still."""
 
     def add(
         self, centre: tuple[float, float], size: tuple[float, float], charge_c: float, time_s: float
@@ -45,13 +81,29 @@ class ExposureLog:
         if charge_c > 0:
             self.entries.append(Exposure(*centre, *size, charge_c / ELECTRON_C, time_s))
 
+    def add_spot(self, centre: tuple[float, float], edge: float, charge_c: float, time_s: float) -> None:
+        """Record a charge [C] of a beam that stood still on a square [m]."""
+        if charge_c > 0:
+            self.add(centre, (edge, edge), charge_c, time_s)
+            self.spots.append(self.entries[-1])
+
     def dose_e_per_a2(self, x: float, y: float) -> float:
         """Dose that the point (x, y) [m] has had [e/Å²]."""
         return sum(entry.dose_e_per_a2 for entry in self.entries if entry.covers(x, y))
 
 
-def record_scan(log: ExposureLog, specimen: Specimen, shot: Shot, view: View, lit: NDArray[np.bool_]) -> None:
-    """Charge the lines of a scan that were lit to the true place on the specimen, flyback included."""
+def record_scan(
+    log: ExposureLog,
+    specimen: Specimen,
+    shot: Shot,
+    view: View,
+    lit: NDArray[np.bool_],
+    parked_s: float = 0.0,
+) -> None:
+    """Charge the lines of a scan that were lit to the true place on the specimen, flyback included.
+
+    A beam that is parked stands on the first lit pixel before the scan and on the last one after it, `parked_s` each.
+    """
     lines = np.flatnonzero(lit)
     if not lines.size:
         return
@@ -59,5 +111,42 @@ def record_scan(log: ExposureLog, specimen: Specimen, shot: Shot, view: View, li
     (cb, _, _), (_, ca, _), _ = view.tilt.rows
     middle = float(lines[0] + lines[-1]) / 2 - (shot.scan.rows - 1) / 2
     size = (shot.scan.fov_m / cb, float(lines[-1] - lines[0] + 1) * shot.scan.pixel_m / ca)
-    charge = shot.settings["probe_current"] * lines.size * shot.line_s
+    current = shot.settings["probe_current"]
+    charge = current * lines.size * shot.line_s
     log.add((x, y + middle * shot.scan.pixel_m / ca), size, charge, shot.start_s)
+    scanned = _lines(specimen, shot, view, lines, (x, y), (cb, ca))
+    log.scans.append(replace(scanned, parked_electrons=current * parked_s / ELECTRON_C))
+    half = (shot.scan.columns - 1) / 2 * scanned.step
+    for line, side in ((0, -half), (-1, half)):
+        place = (float(scanned.x[line]) + side, float(scanned.y[line]))
+        log.add(place, (scanned.probe, scanned.probe), current * parked_s, shot.start_s)
+
+
+def _probe_edge(optics: OpticsSpec) -> float:
+    """Edge of a square that takes the current of a focused probe at its peak density [m]."""
+    ideal = 0.51 * wavelength_a(optics.voltage_kv) / (optics.convergence_mrad * 1e-3)
+    sigma = math.hypot(ideal, optics.source_fwhm_angstrom) / math.sqrt(8 * math.log(2))
+    return math.sqrt(2 * math.pi) * sigma * 1e-10
+
+
+def _lines(
+    specimen: Specimen,
+    shot: Shot,
+    view: View,
+    lines: NDArray[np.int64],
+    centre: tuple[float, float],
+    cosines: tuple[float, float],
+) -> LineScan:
+    moved = view.positions[lines, :2] - view.middle[:2]
+    pitch = shot.scan.pixel_m / cosines[1]
+    each = shot.settings["probe_current"] / ELECTRON_C
+    return LineScan(
+        x=centre[0] + moved[:, 0],
+        y=centre[1] + moved[:, 1] + (lines - (shot.scan.rows - 1) / 2) * pitch,
+        columns=shot.scan.columns,
+        step=shot.scan.pixel_m / cosines[0],
+        pitch=pitch,
+        probe=_probe_edge(specimen.world.optics),
+        pixel_electrons=each * shot.scan.dwell_s,
+        flyback_electrons=each * shot.flyback_s,
+    )

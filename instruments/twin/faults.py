@@ -1,41 +1,87 @@
 """Faults: what goes wrong, when, and a log that only the oracle reads."""
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pydantic import Field
 
 from eucentric.core.base import Model
-from eucentric.core.errors import BadInput
-from eucentric.core.text import visible
 
-FaultKind = Literal["missed_move", "time_out", "drift_step", "beam_trip"]
-Verb = Literal["move", "acquire"]
+MoveKind = Literal[
+    "missed_move", "partial_move", "stage_error", "time_out", "runaway", "readback_lies", "slow_settle", "backlash"
+]  # fmt: skip
+FrameKind = Literal[
+    "drift_step", "beam_trip", "stale_frame", "scan_glitch", "detector_not_inserted", "detector_saturation",
+    "focus_jump",
+]  # fmt: skip
+GaugeKind = Literal["vacuum_burst", "emission_decay", "current_drop", "door_interlock"]
+FaultKind = Literal[MoveKind, FrameKind, GaugeKind, "lost_connection"]
+Verb = Literal["move", "acquire", "command"]
 
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
-_VERB: dict[FaultKind, Verb] = {
-    "missed_move": "move", "time_out": "move", "drift_step": "acquire", "beam_trip": "acquire",
-}  # fmt: skip
-_SHORT = re.compile(r"^([a-z_]+)@(\d+(?:\.\d+)?)(s?)$")
+GAUGE_KINDS: tuple[FaultKind, ...] = get_args(GaugeKind)
+"""These act from a moment on, whatever command runs then."""
+_MOVES: tuple[FaultKind, ...] = get_args(MoveKind)
+_DECAY_S: dict[FaultKind, float] = {"vacuum_burst": 60.0, "emission_decay": 1800.0}
 
 
 class FaultSpec(Model):
-    """One fault, once. Moves fail at a move; the drift step and the trip come at a frame."""
+    """One fault, once.
+
+    Faults of the stage come at a move, a lost connection at any command, all others at a frame. With `onset_s`,
+    those of the gauges (vacuum burst, emission decay, current drop, interlock) begin at that very moment. A
+    number below matters to the kinds that its text names; all sizes are assumed.
+    """
 
     kind: FaultKind
     id: str = Field("", max_length=60)
     onset_n: int | None = Field(None, ge=1)
-    """At the n-th move, or n-th frame, of the instrument's life."""
+    """At the n-th move, frame or command of the instrument's life."""
     onset_s: float | None = Field(None, ge=0)
     """Or at the first one at or after this time on the instrument's clock [s]."""
     drift_nm_per_s: float = Field(0.5, ge=0)
     """Added by a drift step."""
+    done: float = Field(0.5, ge=0, lt=1)
+    """Part of the way that a partial move makes, and a move that ends in a stage error."""
+    offset_nm: float = 2000.0
+    """By which a read-back that lies is off, in x."""
+    backlash_nm: float = Field(2000.0, ge=0)
+    """Added by worn gears."""
+    settle_nm: float = Field(200.0, ge=0)
+    """How far a move that settles slowly still creeps, along its direction."""
+    settle_s: float = Field(60.0, gt=0)
+    drop: float = Field(0.3, gt=0, lt=1)
+    """Part of the current lost by a current drop."""
+    decay_s: float | None = Field(None, gt=0)
+    """Time constant of a vacuum burst (60 s if not given) or of an emission decay (1800 s)."""
+    peak_mbar: float = Field(1e-5, gt=0)
+    """Added by a vacuum burst at its onset."""
+    defocus_nm: float = 150.0
+    """By which a focus jump is off."""
+    glitch_lines: float = Field(0.1, gt=0, le=1)
+    """Part of the lines that a scan glitch displaces."""
+    glitch_px: float = Field(4.0, gt=0)
+    """By how much: one sigma, in pixels."""
+    detector: str = Field("", max_length=40)
+    """Of a detector fault; empty: the first of the frame."""
+    gain: float = Field(1e5, gt=1)
+    """Of a detector that saturates."""
 
     @property
     def verb(self) -> Verb:
         """The command that it strikes."""
-        return _VERB[self.kind]
+        return "command" if self.kind == "lost_connection" else "move" if self.kind in _MOVES else "acquire"
+
+    @property
+    def timed(self) -> bool:
+        """Whether it begins at its moment rather than at a command."""
+        return self.kind in GAUGE_KINDS and self.onset_n is None
+
+    @property
+    def time_constant_s(self) -> float:
+        """Of a decay [s]."""
+        return self.decay_s or _DECAY_S.get(self.kind, 60.0)
 
     @property
     def name(self) -> str:
@@ -46,12 +92,17 @@ class FaultSpec(Model):
 
 @dataclass(frozen=True)
 class FaultEvent:
-    """A fault that struck."""
+    """Something that went wrong: a fault that struck, or what followed from the commands (a touch)."""
 
     id: str
-    kind: FaultKind
+    kind: FaultKind | Literal["touch"]
     time_s: float
     note: str = ""
+
+
+def of_kind(due: Iterable[FaultSpec], kind: FaultKind) -> FaultSpec | None:
+    """The first of that kind."""
+    return next((spec for spec in due if spec.kind == kind), None)
 
 
 @dataclass
@@ -60,20 +111,28 @@ class FaultBox:
 
     specs: tuple[FaultSpec, ...]
     log: list[FaultEvent] = field(default_factory=list)
-    counts: dict[Verb, int] = field(default_factory=lambda: {"move": 0, "acquire": 0})
+    counts: dict[Verb, int] = field(default_factory=lambda: {"move": 0, "acquire": 0, "command": 0})
     _done: set[int] = field(default_factory=set)
 
     def due(self, verb: Verb, time_s: float) -> tuple[FaultSpec, ...]:
         """Count one more command of that kind and return what strikes it."""
         self.counts[verb] += 1
-        struck = [
-            n for n, spec in enumerate(self.specs) if n not in self._done and self._is_due(spec, verb, time_s)
-        ]
-        self._done.update(struck)
-        return tuple(self.specs[n] for n in struck)
+        return self._take(n for n, spec in enumerate(self.specs) if self._is_due(spec, verb, time_s))
+
+    def notice(self, time_s: float) -> None:
+        """Write down the faults that have begun by themselves."""
+        for spec in self._take(
+            n for n, spec in enumerate(self.specs) if spec.timed and time_s >= (spec.onset_s or 0.0)
+        ):
+            self.record(spec, spec.onset_s or 0.0)
+
+    def _take(self, struck: Iterable[int]) -> tuple[FaultSpec, ...]:
+        new = [n for n in struck if n not in self._done]
+        self._done.update(new)
+        return tuple(self.specs[n] for n in new)
 
     def _is_due(self, spec: FaultSpec, verb: Verb, time_s: float) -> bool:
-        if spec.verb != verb:
+        if spec.verb != verb or spec.timed:
             return False
         if spec.onset_n is not None:
             return self.counts[verb] == spec.onset_n
@@ -83,28 +142,6 @@ class FaultBox:
         """Write the truth."""
         self.log.append(FaultEvent(spec.name, spec.kind, time_s, note))
 
-
-def _short(word: str) -> FaultSpec:
-    match = _SHORT.match(word)
-    if not match or match[1] not in KINDS:
-        raise BadInput(
-            f"fault {visible(word, limit=80)!r}",
-            "needs KIND@N (the N-th move or frame) or KIND@SECONDSs",
-            f"kinds: {', '.join(KINDS)}; or the name of a list in the world's file",
-        )
-    kind = next(kind for kind in KINDS if kind == match[1])
-    if match[3]:
-        return FaultSpec(kind=kind, onset_s=float(match[2]))
-    if "." in match[2] or int(match[2]) < 1:
-        raise BadInput(
-            f"fault {visible(word)!r}", "counts start at 1", "write missed_move@3 or missed_move@120s"
-        )
-    return FaultSpec(kind=kind, onset_n=int(match[2]))
-
-
-def read_faults(text: str, lists: dict[str, tuple[FaultSpec, ...]]) -> tuple[FaultSpec, ...]:
-    """The faults that a query asks for: names of lists and short forms, separated by commas."""
-    found: list[FaultSpec] = []
-    for word in (part.strip() for part in text.split(",") if part.strip()):
-        found.extend(lists[word] if word in lists else (_short(word),))
-    return tuple(found)
+    def record_touch(self, time_s: float, note: str) -> None:
+        """Write that the holder touched a pole piece: no fault of the instrument."""
+        self.log.append(FaultEvent("touch", "touch", time_s, note))

@@ -1,6 +1,7 @@
 """Atomic columns of a flake: the same atoms whenever and however closely one looks."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 from eucentric.instruments.twin.flakes import Flake
 from eucentric.instruments.twin.hashing import subseed, uniform
 from eucentric.instruments.twin.world import MaterialSpec
-from eucentric.knowledge.scattering import haadf_cross_section_a2
 
 Box = tuple[float, float, float, float]
 """(x low, x high, y low, y high) [m]."""
@@ -42,14 +42,17 @@ class Material:
         return sum(f + (v - f) * vacancy_fraction for f, v in columns) / self.cell_area
 
 
-def make_material(spec: MaterialSpec, voltage_kv: float, collection_mrad: tuple[float, float]) -> Material:
-    """Cross-sections of the columns for a detector [BadInput: unknown element]."""
-    inner, outer = collection_mrad
+def make_material(spec: MaterialSpec, cross_section_a2: Callable[[str], float]) -> Material:
+    """The columns, as bright as their elements are for a detector.
+
+    Parameters
+    ----------
+    cross_section_a2
+        Of an element, for that detector [Å²].
+    """
 
     def column(elements: dict[str, float]) -> float:
-        return sum(
-            n * haadf_cross_section_a2(e, voltage_kv, inner, outer) * 1e-20 for e, n in elements.items()
-        )
+        return sum(n * cross_section_a2(e) * 1e-20 for e, n in elements.items())
 
     def emptied(elements: dict[str, float]) -> float:
         return column({e: n for e, n in elements.items() if e != spec.vacant_element})

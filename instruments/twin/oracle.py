@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.driver import TwinDriver
+from eucentric.instruments.twin.exposure import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
 from eucentric.instruments.twin.flakes import Flake
 from eucentric.instruments.twin.lattice import Columns
+from eucentric.instruments.twin.polepiece import clearance
 from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.stage import AXES
+from eucentric.instruments.twin.tiles import electrons_in_tiles
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Oracle:
 
     def field(self, scan: ScanSpec) -> tuple[float, float, float, float]:
         """The box that a scan from here would show, at zero tilt [m]."""
-        place, shift = self.actual(), self._twin._beam_shift()
+        place, shift = self.actual(), self._twin._column.beam_shift
         half = (scan.fov_m / 2, scan.rows * scan.pixel_m / 2)
         x, y = place["x"] + shift[0], place["y"] + shift[1]
         return x - half[0], x + half[0], y - half[1], y + half[1]
@@ -130,7 +133,7 @@ class Oracle:
         """Share of the beam at 60-140 mrad that a frame taken now would expect, (rows, columns)."""
         now = self._twin._clock.now()
         positions = np.repeat(self._twin._stage.actual(np.array([now])), scan.rows, axis=0)
-        view = View(positions, self._twin._beam_shift(), self._twin._settings["defocus"])
+        view = View(positions, self._twin._column.beam_shift, self._twin._column.defocus)
         return scattered_shares(self._specimen, scan, view)
 
     def dose_e_per_a2(self, x: float, y: float) -> float:
@@ -138,10 +141,29 @@ class Oracle:
         return self._twin._exposures.dose_e_per_a2(x, y)
 
     @property
+    def scans(self) -> tuple[LineScan, ...]:
+        """Every scan that exposed the specimen, in order."""
+        return tuple(self._twin._exposures.scans)
+
+    def electrons_in_tiles(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], first: int = 0, last: int | None = None
+    ) -> NDArray[np.float64]:
+        """Electrons in each tile between the edges x and y [m], (ny, nx); of some scans only, if a slice is given."""
+        return electrons_in_tiles(self._twin._exposures, x, y, first, last)
+
+    @property
     def electrons(self) -> float:
         """All electrons that reached the specimen."""
         return sum(entry.electrons for entry in self._twin._exposures.entries)
 
     def restore_beam(self) -> None:
-        """What an operator does after a trip."""
-        self._twin._beam_on = True
+        """What an operator does after a trip or an interlock."""
+        self._twin._health.restore(self._twin._clock.now())
+
+    def repair_detectors(self) -> None:
+        """What an operator does to detectors that see nothing or too much."""
+        self._twin._detectors.repair()
+
+    def clearance(self) -> float:
+        """True distance of the holder from the nearer pole piece now [m]."""
+        return clearance(self._twin._world.pole_piece, np.array(list(self.actual().values())))

@@ -8,7 +8,7 @@ from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
 from eucentric.instruments.twin.driver import TwinDriver
-from eucentric.instruments.twin.faults import read_faults
+from eucentric.instruments.twin.fault_words import read_faults
 from eucentric.instruments.twin.world import load_world
 
 

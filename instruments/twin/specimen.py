@@ -1,5 +1,6 @@
 """The specimen that a world and a seed make: what scatters where, at what height."""
 
+import copy
 import math
 
 import numpy as np
@@ -12,12 +13,14 @@ from eucentric.instruments.twin.hashing import draws, subseed
 from eucentric.instruments.twin.lattice import Columns, Vacancies, columns_in, make_material
 from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.world import TextureSpec, WorldSpec
-from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3, haadf_cross_section_a2
+from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3, haadf_cross_section_a2, screened_ratio
 
 Plane = NDArray[np.float32]
+Annulus = tuple[float, float]
 
-REFERENCE_MRAD = (60.0, 140.0)
-"""Scattering maps are made for this annulus; each detector scales or maps it."""
+REFERENCE_MRAD: Annulus = (60.0, 140.0)
+"""Cross-sections are known for this annulus; `Specimen.towards` derives those of others."""
+_MOST_ANNULI = 8
 _FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT = range(1, 7)
 
 
@@ -33,16 +36,40 @@ class Specimen:
         self.world = world
         self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _TILT + 1)}
         self.bed = FlakeBed.of(sow(world.flakes, self._seeds[_FLAKES]))
-        self.material = make_material(world.material, world.optics.voltage_kv, REFERENCE_MRAD)
         self.vacancies = Vacancies(world.vacancy_fraction, world.vacancy_pairing)
-        self.layer_fraction = self.material.layer_fraction(world.vacancy_fraction)
-        thickness_a = world.film.thickness_nm * 10
-        carbon = haadf_cross_section_a2("C", world.optics.voltage_kv, *REFERENCE_MRAD)
-        self.film_fraction = CARBON_FILM_ATOMS_PER_A3 * thickness_a * carbon
+        self._annuli: dict[Annulus, Specimen] = {}
+        self._weigh(REFERENCE_MRAD)
+        self.dirt_fraction = world.contamination.share_of_monolayer * self.layer_fraction
         self._film_octaves = _octaves(world.film.texture)
         self._dirt_octaves = _octaves(world.contamination.texture)
         self._height_octaves = _octaves(world.height.texture, 1e-9)
         self._slope = self._draw_slope()
+
+    def _weigh(self, annulus: Annulus) -> None:
+        """How much of the beam each part sends into the annulus."""
+        world, kv = self.world, self.world.optics.voltage_kv
+
+        def cross_section_a2(element: str) -> float:
+            known = haadf_cross_section_a2(element, kv, *REFERENCE_MRAD)
+            return known if annulus == REFERENCE_MRAD else known * screened_ratio(element, kv, *annulus)
+
+        self.material = make_material(world.material, cross_section_a2)
+        self.layer_fraction = self.material.layer_fraction(world.vacancy_fraction)
+        thickness_a = world.film.thickness_nm * 10
+        self.film_fraction = CARBON_FILM_ATOMS_PER_A3 * thickness_a * cross_section_a2("C")
+
+    def towards(self, annulus: Annulus) -> "Specimen":
+        """The same specimen, its `scattered` shares being those that go to another annulus [mrad]."""
+        if annulus == REFERENCE_MRAD:
+            return self
+        if annulus not in self._annuli:
+            if len(self._annuli) >= _MOST_ANNULI:
+                self._annuli.clear()
+            other = copy.copy(self)
+            other._weigh(annulus)
+            other.dirt_fraction *= screened_ratio("C", self.world.optics.voltage_kv, *annulus)
+            self._annuli[annulus] = other
+        return self._annuli[annulus]
 
     def _draw_slope(self) -> tuple[float, float]:
         size, turn = draws(self._seeds[_TILT], 2)
@@ -55,9 +82,9 @@ class Specimen:
         return self._slope[0] * x + self._slope[1] * y + bumps
 
     def scattered(self, raster: Raster, *, atoms: bool) -> Plane:
-        """Share of the beam that each pixel sends to 60-140 mrad, unblurred, (rows, columns) float32.
+        """Share of the beam that each pixel sends to 60-140 mrad (or see `towards`), unblurred.
 
-        With `atoms` the flakes are single columns, otherwise sheets of the same mean.
+        (rows, columns) float32. With `atoms` the flakes are single columns, otherwise sheets of the same mean.
         """
         film = film_coverage(self.world.film, self._seeds[_FILM], raster)
         solid = film.copy()
@@ -90,7 +117,7 @@ class Specimen:
         return grain
 
     def _dirt(self, solid: Plane, raster: Raster) -> Plane:
-        mean = self.world.contamination.share_of_monolayer * self.layer_fraction
+        mean = self.dirt_fraction
         if not (mean and solid.any()):
             return np.zeros(raster.shape, dtype=np.float32)
         dirt = texture.lognormal(self._seeds[_DIRT], self._dirt_octaves, raster)

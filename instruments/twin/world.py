@@ -117,6 +117,10 @@ class OpticsSpec(Model):
     """Width of the scattering potential; brings the lattice contrast to that of multislice Ti3C2O2."""
     c3_um: float = 0.0
     """Residual spherical aberration."""
+    camera_length_mm: float = Field(98.0, gt=0)
+    """At which the detectors have the collection angles that are declared."""
+    camera_lengths_mm: tuple[float, float] = (20.0, 400.0)
+    """Range that the projector lenses allow."""
 
 
 class DetectorModel(Model):
@@ -130,12 +134,57 @@ class DetectorModel(Model):
     saturation_counts: float = 65_535.0
     loss_ratio: float = Field(10.0, ge=0)
     """Bright field only: what leaves the bright disc, as a multiple of what reaches 60-140 mrad (assumed)."""
+    retractable: bool = False
+    inserted: bool = True
+    """Where a retractable detector is when the instrument is handed over."""
+    insert_s: float = Field(4.0, ge=0)
+    """Time to drive it in or out [s]."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "DetectorModel":
+        inner, outer = self.collection_mrad
+        if not 0 <= inner < outer:
+            raise ValueError("collection_mrad needs 0 <= inner < outer")
+        if not (self.inserted or self.retractable):
+            raise ValueError("only a retractable detector can be out")
+        return self
 
 
 _DETECTORS = {
     "haadf": DetectorModel(kind="annular", collection_mrad=(60, 140)),
-    "bf": DetectorModel(kind="bright_field", collection_mrad=(0, 15)),
+    "bf": DetectorModel(kind="bright_field", collection_mrad=(0, 15), retractable=True),
 }
+
+
+class HealthSpec(Model):
+    """The undisturbed instrument's gauges."""
+
+    vacuum_mbar: float = Field(1.5e-7, gt=0)
+    """Column pressure."""
+    emission_ua: float = Field(5.0, gt=0)
+
+
+class PolePieceSpec(Model):
+    """The true gap and holder: the twin stops a move in which they touch. Sizes are assumed."""
+
+    gap_mm: float = Field(5.4, gt=0)
+    holder_half_width_mm: float = Field(3.5, gt=0)
+    """Across the alpha axis (y)."""
+    holder_half_length_mm: float = Field(3.5, gt=0)
+    """Of the tilting cradle, along the alpha axis (x)."""
+    holder_thickness_mm: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "PolePieceSpec":
+        if self.holder_thickness_mm >= self.gap_mm:
+            raise ValueError("the holder is thicker than the gap")
+        return self
+
+    @property
+    def half_sizes_m(self) -> tuple[float, float, float]:
+        """Half of the holder's box along x, y, z [m]."""
+        sizes = (self.holder_half_length_mm, self.holder_half_width_mm, self.holder_thickness_mm / 2)
+        return sizes[0] * 1e-3, sizes[1] * 1e-3, sizes[2] * 1e-3
 
 
 class WorldSpec(Model):
@@ -154,6 +203,12 @@ class WorldSpec(Model):
     contamination: ContaminationSpec
     height: HeightSpec = HeightSpec()
     optics: OpticsSpec = OpticsSpec()
+    pole_piece: PolePieceSpec = PolePieceSpec()
+    health: HealthSpec = HealthSpec()
+    beam_idle: Literal["blanked", "parked"] = "blanked"
+    """Where the beam is between unblanking and the first pixel, and after the last one."""
+    unblank_s: float = Field(0.0, ge=0)
+    """How long it stands on the first and on the last pixel, if parked; 0: for the frame's overhead [s]."""
     detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(_DETECTORS))
     stages: dict[str, StagePreset] = Field(default_factory=dict)
     """Stage presets of this world, beside the built-in ones."""

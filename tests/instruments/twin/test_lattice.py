@@ -8,9 +8,10 @@ import pytest
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.lattice import Vacancies, columns_in, make_material
 from eucentric.instruments.twin.oracle import Oracle
+from eucentric.knowledge.scattering import haadf_cross_section_a2
 
 MXENE = load_world("mxene")
-MATERIAL = make_material(MXENE.material, 60.0, (60.0, 140.0))
+MATERIAL = make_material(MXENE.material, haadf_cross_section_a2)
 
 
 def oracle_with(fraction: float, pairing: float = 0.0, seed: int = 3) -> Oracle:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from eucentric.instruments.twin.declaration import position_errors
 from eucentric.instruments.twin.presets import PRESETS, StagePreset
 from eucentric.instruments.twin.stage import Stage
 
@@ -121,3 +122,66 @@ def test_the_screw_repeats_after_its_period():
     errors = [go(s, x * 1e-6)[0] - x * 1e-6 for x in (0, 5, 10, 15, 20)]
     assert max(errors) - min(errors) > 150e-9
     assert errors[0] == pytest.approx(errors[4], abs=1e-12)
+
+
+@pytest.mark.parametrize(("name", "alpha_deg", "beta_deg"), [("good", 0.05, 0.2), ("worn", 0.05, 0.5)])
+def test_tilts_have_backlash_of_their_own(name, alpha_deg, beta_deg):
+    s = stage(PRESETS[name].model_copy(update={"tilt_jitter_deg": 0.0}))
+    for axis, backlash in ((3, alpha_deg), (4, beta_deg)):
+        target = np.zeros(5)
+        target[axis] = 0.2
+        s.arrive(target, 1.0, False)
+        before = s.actual(np.array([0.0]))[0, axis]
+        target[axis] = 0.1
+        s.arrive(target.copy(), 1.0, False)
+        lost = 0.1 - (before - s.actual(np.array([0.0]))[0, axis])
+        assert math.degrees(lost) == pytest.approx(backlash, rel=1e-6)
+
+
+def tilted(preset: StagePreset, degrees: float, seed: int = 1) -> Stage:
+    s = stage(preset, seed)
+    s.arrive(np.array([0.0, 0.0, 0.0, math.radians(degrees), 0.0]), 1.0, False)
+    return s
+
+
+def test_a_large_tilt_lets_the_specimen_wander_and_stop():
+    preset = StagePreset(tilt_drift_nm_per_deg=3.0, transient_s=50)
+    path = tilted(preset, 20).actual(np.array([0.0, 50.0, 5000.0]))[:, :2]
+    assert np.hypot(*(path[2] - path[0])) == pytest.approx(60e-9)
+    assert np.hypot(*(path[1] - path[0])) == pytest.approx(60e-9 * (1 - math.exp(-1)))
+    still = tilted(preset, 0.5).actual(np.array([0.0, 5000.0]))
+    np.testing.assert_array_equal(still[0], still[1])
+
+
+def test_transients_add_up_and_outlive_the_next_move():
+    s = tilted(StagePreset(tilt_drift_nm_per_deg=3.0, transient_s=50), 20)
+    s.advance(10.0)
+    go(s, 0.0)  # back to level: 20 degrees again
+    assert len(s._transients) == 2
+    whole = sum(transient.amplitude for transient in s._transients)
+    for n in range(1, 40):
+        s.advance(n * 5000.0)
+        s.disturb(1e-9)
+        whole = whole + s._transients[-1].amplitude
+    assert len(s._transients) == 1  # what has ended is kept as a place
+    np.testing.assert_allclose(s.actual(np.array([1e6]))[0, :2], whole[:2], atol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_no_transient_is_faster_than_the_drift_that_is_declared(name):
+    preset = PRESETS[name]
+    errors = position_errors(preset)
+    tilt = preset.tilt_drift_nm_per_deg * 70e-9 / preset.transient_s
+    insertion = preset.insertion_drift_nm * 1e-9 / preset.transient_s
+    thermal = preset.thermal_nm_per_s * 1e-9
+    assert tilt + insertion + thermal <= errors.drift_m_per_s * (1 + 1e-9)
+
+
+def test_a_tilt_leaves_the_jitter_of_later_moves_as_it_was():
+    preset = StagePreset(jitter_nm=40, tilt_drift_nm_per_deg=1.0)
+    ends = []
+    for degrees in (0.9, 1.1):  # without and with a transient
+        s = tilted(preset, degrees)
+        before = s.actual(np.array([0.0]))[0, 0]
+        ends.append(go(s, 5e-6)[0] - before)
+    assert ends[0] == pytest.approx(ends[1], abs=1e-15)
