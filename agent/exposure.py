@@ -1,5 +1,6 @@
 """The act of exposing: its dose is predicted and held against the budget before, and charged whatever comes."""
 
+import math
 from typing import Any
 
 from eucentric.agent.dosebook import Charge
@@ -9,8 +10,9 @@ from eucentric.agent.run import Run
 from eucentric.core.errors import Defect, DoseRefused, NoSpecimenCard, Unsupported
 from eucentric.core.instrument import Frame, MicroscopeState, Scan
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import RawFrames, ScanSpec
+from eucentric.instruments.driver import Pixels, RawFrames, ScanSpec
 from eucentric.knowledge.dose import ScanDose, scan_dose
+from eucentric.tools.scanning import unsteady
 
 _NEEDED = ("probe_current_pa", "voltage_kv", "convergence_mrad")
 _ROUNDING = 1 + 1e-9
@@ -47,11 +49,19 @@ class Expose:
     def check(self, permit: Permit, now: MicroscopeState) -> dict[str, Any]:
         """Budget of the place first, then the approval."""
         self._permit = permit
-        self._dose = predicted_dose(self.scan, now, self.run.capabilities)
-        self.charge = charge_for(self.scan, now, self._dose.bound_e_per_a2, self.run.stay)
+        settled = self.run.settled_s(now.time_s)
+        self._dose = predicted_dose(self.scan, now, self.run.capabilities, settled)
+        self.charge = charge_for(self.scan, now, self._dose, self.run.stay).model_copy(
+            update={"seconds": self.seconds, "settled_s": settled}
+        )
         before = dose_before(self.run, self.charge)
         permit.check_place(now, self.run.capabilities)
-        permit.check_scan(self.scan, before + self.charge.dose_e_per_a2, now.optics["probe_current_pa"])
+        permit.check_scan(
+            self.scan,
+            before + self.charge.dose_e_per_a2,
+            now.optics["probe_current_pa"],
+            self.charge.electrons,
+        )
         return {"charge": self.charge.model_dump(mode="json"), "before_e_per_a2": before}
 
     def send(self, action_id: str, token: str) -> tuple[tuple[Frame, ...], dict[str, Any]]:
@@ -61,9 +71,24 @@ class Expose:
         key = f"{self.run.id}:{action_id}"
         self.run.book.charge(key, self.charge)
         self._permit.use_frames(len(self.scan.detectors))
+        self._permit.use_electrons(self.charge.electrons)
         raw, arrays = self.run.instrument.acquire(_spec(self.scan), token=token)
-        self._charge_more(key, raw)
+        return self.kept(action_id, raw, arrays)
+
+    def sent_before(self, charge: Charge, before: MicroscopeState) -> None:
+        """Of a scan that a process sent which has died: its charge, and the settings it began with."""
+        self.charge = charge
+        self._dose = predicted_dose(self.scan, before, self.run.capabilities, charge.settled_s)
+
+    def kept(
+        self, action_id: str, raw: RawFrames, arrays: Pixels
+    ) -> tuple[tuple[Frame, ...], dict[str, Any]]:
+        """What came back: charge the time it really took, keep the frames, and the body of the result row."""
+        if self.charge is None or self._dose is None:
+            raise Defect("frames of a scan without a charge")
+        self._charge_more(f"{self.run.id}:{action_id}", raw)
         frames = keep_frames(self.run, action_id, self.scan, self._dose, self.charge, raw, arrays)
+        self.run.book.keep_frames(f"{self.run.id}:{action_id}", (frame.id for frame in frames))
         return frames, {
             "frames": [frame.model_dump(mode="json") for frame in frames],
             "charge": self.charge.model_dump(mode="json"),
@@ -76,8 +101,15 @@ class Expose:
         """A scan that took longer than declared is charged for its real time; never for less."""
         if self.charge is None or raw.beam_s <= self._beam_s() * (1 + 1e-6):
             return
-        dose = self.charge.dose_e_per_a2 * raw.beam_s / self._beam_s()
-        self.charge = self.charge.model_copy(update={"dose_e_per_a2": dose})
+        longer = raw.beam_s / self._beam_s()
+        grown = {
+            name: value * longer
+            for name in ("dose_e_per_a2", "estimate_e_per_a2", "electrons", "seconds")
+            if (value := getattr(self.charge, name)) is not None
+        }
+        if self._permit is not None:
+            self._permit.use_electrons(grown["electrons"] - self.charge.electrons)
+        self.charge = self.charge.model_copy(update=grown)
         self.run.book.charge(key, self.charge)
 
     def recall(self, body: dict[str, Any]) -> tuple[Frame, ...]:
@@ -86,8 +118,10 @@ class Expose:
         return frames_in(body)
 
 
-def predicted_dose(scan: Scan, state: MicroscopeState, capabilities: Capabilities) -> ScanDose:
-    """Dose of a scan at the settings that are read back now.
+def predicted_dose(
+    scan: Scan, state: MicroscopeState, capabilities: Capabilities, settled_s: float | None = None
+) -> ScanDose:
+    """Dose of a scan at the settings that are read back now, by a stage that has stood for `settled_s`.
 
     Raises
     ------
@@ -109,21 +143,30 @@ def predicted_dose(scan: Scan, state: MicroscopeState, capabilities: Capabilitie
         voltage_kv=state.optics["voltage_kv"],
         convergence_mrad=state.optics["convergence_mrad"],
         flyback_us=capabilities.line_flyback_s * 1e6,
+        rows=scan.height_px,
+        unsteady=unsteady(capabilities, settled_s),
     )
 
 
-def charge_for(scan: Scan, state: MicroscopeState, dose_e_per_a2: float, stay: str) -> Charge:
-    """The field of a scan in the stage frame, with its dose."""
+def charge_for(scan: Scan, state: MicroscopeState, dose: ScanDose, stay: str) -> Charge:
+    """The field of a scan in the stage frame, with its dose; a tilted specimen is seen foreshortened."""
     x_um, y_um = centre_um(state)
     width = scan.fov_nm * 1e-3
+    alpha, beta = (
+        math.cos(math.radians(state.stage[name].reported)) if name in state.stage else 1.0
+        for name in ("alpha_deg", "beta_deg")
+    )
     return Charge(
         x_um=x_um,
         y_um=y_um,
-        width_um=width,
-        height_um=width * scan.height_px / scan.width_px,
-        dose_e_per_a2=dose_e_per_a2,
+        width_um=width / max(beta, 0.1),
+        height_um=width * scan.height_px / scan.width_px / max(alpha, 0.1),
+        dose_e_per_a2=dose.bound_e_per_a2,
         stay=stay,
         purpose=scan.purpose,
+        estimate_e_per_a2=dose.estimate_e_per_a2,
+        electrons=dose.electrons,
+        time_s=state.time_s,
     )
 
 
@@ -150,10 +193,25 @@ def dose_before(run: Run, charge: Charge) -> float:
             f"budget: this frame would reach {after:.3g} of {card.dose_budget_e_per_a2:.3g} e/Å² at "
             f"({charge.x_um:.2f}, {charge.y_um:.2f}) µm",
             "nothing exposed",
-            f"go elsewhere, lower the dwell (this frame alone is {charge.dose_e_per_a2:.3g}), or ask an operator "
-            "to raise the budget on the specimen card",
+            f"go elsewhere, lower the dwell (this frame alone is {charge.dose_e_per_a2:.3g})"
+            f"{_ways_out(run, charge, before)}, or ask an operator to raise the budget on the specimen card",
         )
     return before
+
+
+def _ways_out(run: Run, charge: Charge, before: float) -> str:
+    """What waiting or looking would change."""
+    ways = ""
+    told = run.book.before(charge, missed=False)
+    if told < before:
+        ways += (
+            f", find the place again by image with go_to_target (by the readings it had {told:.3g}; the rest counts "
+            "because moves of this stage may not have happened)"
+        )
+    errors = run.capabilities.position_errors
+    if charge.settled_s is not None and errors.creep_m > 0 and charge.settled_s < 3 * errors.creep_s:
+        ways += f", wait until {3 * errors.creep_s:.0f} s after the move (a creeping stage presses lines together)"
+    return ways
 
 
 def _spec(scan: Scan) -> ScanSpec:

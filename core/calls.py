@@ -59,6 +59,8 @@ class Cost(Model):
     """Upper bound at any atom of the imaged place [e/Å²]."""
     elsewhere_e_per_a2: float = 0.0
     """Upper bound on places beside the target (focus, overview) [e/Å²]."""
+    electrons: float = 0.0
+    """All that reach the specimen, wherever, at most."""
     frames: int = 0
     megabytes: float = 0.0
 
@@ -71,6 +73,8 @@ class Envelope(Model):
     max_frames: int = Field(ge=0)
     max_dose_e_per_a2: float = Field(ge=0)
     """At any place, with what it had before [e/Å²]."""
+    max_electrons: float | None = Field(None, gt=0)
+    """In all, wherever they go; None: not bounded."""
     x_um: tuple[float, float]
     """Stage box [µm]."""
     y_um: tuple[float, float]

@@ -16,7 +16,9 @@ class SpecimenCard(Model):
     """A phase the knowledge base has (Ti3C2, MoS2, …) or any formula."""
     form: tuple[Literal["magnetic", "powder", "volatile", "radioactive", "ordinary"], ...] = ("ordinary",)
     dose_budget_e_per_a2: Annotated[float, Field(gt=0), Unit("e/angstrom^2")] = 1e5
-    """Most any place may receive [e/Å²]."""
+    """Most any place may receive [e/Å²]; left out: the default of the material, which is disclosed."""
+    dose_budget_source: str = Field("", max_length=2000)
+    """Where the budget is from, if no person stated it."""
     holder: str = "unknown"
     loading: str = "unknown"
     notes: str = Field("", max_length=2000)

@@ -10,7 +10,7 @@ from typing import Final
 
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
-from eucentric.knowledge.dose import counts_per_column, frame_seconds, scan_dose
+from eucentric.knowledge.dose import STEADY, Unsteady, counts_per_column, frame_seconds, scan_dose
 
 NEEDED_COUNTS: Final = 95.0
 """Detected electrons in a column for 95 % recall of its vacancy."""
@@ -84,6 +84,7 @@ def recommend_atomic(
     needed_counts: float = NEEDED_COUNTS,
     width_px: int = 512,
     max_frames: int = 64,
+    unsteady: Unsteady = STEADY,
 ) -> AtomicRecipe:
     """Pixel size, frames and dwell for counting vacancies below a dose budget.
 
@@ -97,6 +98,8 @@ def recommend_atomic(
         Smallest distance between columns in projection [Å]; it gets six pixels or more.
     spent_elsewhere_e_per_a2
         Upper bound of survey and overviews at the same atoms [e/Å²].
+    unsteady
+        How the stage may move under the scan.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def recommend_atomic(
         math.inf if budget_e_per_a2 is None else budget_e_per_a2 * (1 - MARGIN) - spent_elsewhere_e_per_a2
     )
     candidates = [
-        _one_frame(pixel, dwell, current_pa, voltage_kv, convergence_mrad, width_px, flyback_us)
+        _one_frame(pixel, dwell, current_pa, voltage_kv, convergence_mrad, width_px, flyback_us, unsteady)
         for pixel in PIXELS_PM
         if pixel <= spacing_a * 100 / 6 or pixel == PIXELS_PM[0]
     ]
@@ -140,11 +143,11 @@ def recommend_atomic(
 
 def _one_frame(
     pixel_pm: float, dwell_us: float, current_pa: float, voltage_kv: float, convergence_mrad: float, columns: int,
-    flyback_us: float,
+    flyback_us: float, unsteady: Unsteady,
 ) -> _Frame:  # fmt: skip
     dose = scan_dose(
         current_pa=current_pa, dwell_us=dwell_us, pixel_nm=pixel_pm / 1e3, columns=columns, voltage_kv=voltage_kv,
-        convergence_mrad=convergence_mrad, flyback_us=flyback_us,
+        convergence_mrad=convergence_mrad, flyback_us=flyback_us, unsteady=unsteady,
     )  # fmt: skip
     return _Frame(pixel_pm=pixel_pm, mean=dose.mean_e_per_a2, bound=dose.bound_e_per_a2)
 

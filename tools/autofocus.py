@@ -21,6 +21,7 @@ from eucentric.core.calls import Cost
 from eucentric.core.errors import Unsupported
 from eucentric.core.instrument import Frame, OpticsChange, Scan
 from eucentric.core.units import Unit
+from eucentric.instruments.capabilities import Capabilities
 from eucentric.knowledge.electron_optics import depth_of_focus_nm
 from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.scanning import frames_cost
@@ -159,21 +160,39 @@ def _shift(context: Context, x_nm: float) -> None:
         context.microscope.set_optics(OpticsChange(beam_shift_x_nm=x_nm))
 
 
+_CLEAR_S, _SETTLED_S = 20.0, 20.0
+"""From the lattice sweep to the end of the image; how long the stage has stood after an approach."""
+
+
+def clear_nm(capabilities: Capabilities, fov_nm: float) -> float:
+    """How far beside a field of that width to focus so that drift and creep can't bring the two together [nm]."""
+    errors = capabilities.position_errors
+    creep = errors.creep_m * np.exp(-_SETTLED_S / errors.creep_s)
+    return float(1e9 * (errors.drift_m_per_s * _CLEAR_S + creep) + (fov_nm + _SMALL.fov_nm) / 2 + 2.0)
+
+
 def cost(args: Args, setting: Setting) -> Cost:
     """The wide sweeps fall on the target, the lattice sweep on a neighbouring area if `beside_nm` clears the field."""
-    wide = frames_cost(_WIDE, setting, _coarse_count(args.range_nm) + _MIDDLE_COUNT)  # both fields cost alike
+    coarse = frames_cost(_WIDE, setting, _coarse_count(args.range_nm))
+    middle = frames_cost(_MIDDLE, setting, _MIDDLE_COUNT)
     beside = abs(args.beside_nm) >= _SMALL.fov_nm
     small = frames_cost(_SMALL, setting, _FINE_COUNT, beside=beside)
     defocus = setting.capabilities.optic("defocus")
+    wide_frames = coarse.frames + middle.frames
+    wide_dose = coarse.dose_e_per_a2 + middle.dose_e_per_a2
+    wide_mean = coarse.mean_dose_e_per_a2 + middle.mean_dose_e_per_a2
+    settings = wide_frames + small.frames + _OTHER_SETTINGS
     return Cost(
-        seconds=wide.seconds
+        seconds=coarse.seconds
+        + middle.seconds
         + small.seconds
-        + (defocus.settle_s if defocus else 0.0) * (wide.frames + small.frames + _OTHER_SETTINGS),
-        mean_dose_e_per_a2=wide.mean_dose_e_per_a2 + (0.0 if beside else small.mean_dose_e_per_a2),
-        dose_e_per_a2=wide.dose_e_per_a2 + small.dose_e_per_a2,
+        + (defocus.settle_s if defocus else 0.0) * settings,
+        mean_dose_e_per_a2=wide_mean + (0.0 if beside else small.mean_dose_e_per_a2),
+        dose_e_per_a2=wide_dose + small.dose_e_per_a2,
         elsewhere_e_per_a2=small.elsewhere_e_per_a2,
-        frames=wide.frames + small.frames,
-        megabytes=wide.megabytes + small.megabytes,
+        electrons=coarse.electrons + middle.electrons + small.electrons,
+        frames=wide_frames + small.frames,
+        megabytes=coarse.megabytes + middle.megabytes + small.megabytes,
     )
 
 

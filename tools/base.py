@@ -11,6 +11,7 @@ from eucentric.core.instrument import Frame, MicroscopeState
 from eucentric.core.request import SpecimenCard
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image, Microscope
+from eucentric.knowledge.dose import PlaceDose
 
 
 class Records(Protocol):
@@ -38,6 +39,10 @@ class Records(Protocol):
         """Upper bound of the dose so far in a frame's field, or at the present place [e/Å²]."""
         ...
 
+    def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
+        """What dose a spot has had, where it is from, and the budget; None: at the present place [µm]."""
+        ...
+
 
 @dataclass(frozen=True)
 class Context:
@@ -61,6 +66,8 @@ class Setting:
     capabilities: Capabilities
     state: MicroscopeState
     specimen: SpecimenCard
+    settled_s: float | None = None
+    """How long the stage will have stood by then [s]; None: long enough."""
 
 
 A = TypeVar("A", bound=Model)

@@ -28,6 +28,8 @@ _TRACK = Scan(width_px=256, height_px=256, fov_nm=2000.0, dwell_us=0.5, purpose=
 _MAX_OVERVIEWS = 3
 _MAX_TRACKS = 7
 _FIRST_WAIT_S, _TRACK_WAIT_S = 12.0, 8.0
+SETTLED_S = _FIRST_WAIT_S + _TRACK_WAIT_S
+"""How long the stage has stood at least when a settled approach ends [s]."""
 _TRACK_REACH_PX = 20.0
 _MAX_TILES = 64
 _SURE_ANYWHERE = 0.5
@@ -64,6 +66,8 @@ class Result(Model):
     """Margin of the registration to the next best match, in Fisher's z."""
     drift_nm_s: float | None
     frames: tuple[str, ...]
+    tile: str = ""
+    """The survey frame in which it was found again: measured positions are in this frame's readings."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,7 @@ def _arrived(approach: _Approach, seen: _Seen) -> Result:
         confidence=round(seen.match.margin, 4),
         drift_nm_s=speed,
         frames=tuple(frame.id for frame in approach.frames),
+        tile=target.frame,
     )
 
 
@@ -241,6 +246,7 @@ def approach_cost(setting: Setting, *, settle: bool = True) -> Cost:
         seconds=_MAX_OVERVIEWS * move_seconds(setting, 20.0) + look.seconds + track.seconds + waits,
         mean_dose_e_per_a2=look.mean_dose_e_per_a2 + track.mean_dose_e_per_a2,
         dose_e_per_a2=look.dose_e_per_a2 + track.dose_e_per_a2,
+        electrons=look.electrons + track.electrons,
         frames=look.frames + track.frames,
         megabytes=look.megabytes + track.megabytes,
     )

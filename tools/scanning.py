@@ -1,5 +1,6 @@
 """What every exposing tool shares: the arguments of a scan, and the arithmetic of its cost."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -8,7 +9,8 @@ from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.instrument import Scan
 from eucentric.core.units import Unit
-from eucentric.knowledge.dose import ScanDose, frame_seconds, scan_dose
+from eucentric.instruments.capabilities import Capabilities
+from eucentric.knowledge.dose import ScanDose, Unsteady, frame_seconds, scan_dose
 from eucentric.tools.base import Context, Setting
 
 Pixels = Annotated[int, Field(ge=16, le=4096, strict=True)]
@@ -50,6 +52,19 @@ def predicted_dose(scan: Scan, setting: Setting) -> ScanDose:
         voltage_kv=optics["voltage_kv"],
         convergence_mrad=optics["convergence_mrad"],
         flyback_us=setting.capabilities.line_flyback_s * 1e6,
+        rows=scan.height_px,
+        unsteady=unsteady(setting.capabilities, setting.settled_s),
+    )
+
+
+def unsteady(capabilities: Capabilities, settled_s: float | None) -> Unsteady:
+    """How a scan may differ from a steady raster on a stage that has stood for `settled_s` (None: for long)."""
+    errors = capabilities.position_errors
+    creep = (
+        0.0 if settled_s is None else errors.creep_m / errors.creep_s * math.exp(-settled_s / errors.creep_s)
+    )
+    return Unsteady(
+        drift_nm_per_s=(errors.drift_m_per_s + creep) * 1e9, parked_us=capabilities.parked_s * 1e6
     )
 
 
@@ -73,6 +88,7 @@ def frames_cost(scan: Scan, setting: Setting, frames: int = 1, *, beside: bool =
         mean_dose_e_per_a2=dose.mean_e_per_a2 * frames,
         dose_e_per_a2=0.0 if beside else bound,
         elsewhere_e_per_a2=bound if beside else 0.0,
+        electrons=dose.electrons * frames,
         frames=frames * len(scan.detectors),
         megabytes=scan.width_px * scan.height_px * 4e-6 * frames * len(scan.detectors),
     )

@@ -78,14 +78,19 @@ def run(args: Args, context: Context) -> Result:
 
 
 def cost(args: Args, setting: Setting) -> Cost:
-    """All tiles; where tiles overlap a place is exposed twice, at a corner four times: two are counted."""
+    """All tiles; where tiles overlap a place is exposed twice, at a corner four times: two are counted.
+
+    A stage that may miss a move exposes a tile again instead of the next one.
+    """
     count = args.tiles_x * args.tiles_y
     one = frames_cost(args.scan(), setting)
-    times = min(2, count) if args.overlap > 0 else 1
+    twice = 2 if args.overlap > 0 else 1
+    times = min(count, twice + setting.capabilities.position_errors.missed_moves)
     return Cost(
         seconds=count * (one.seconds + move_seconds(setting, args.pitch_um)),
         mean_dose_e_per_a2=one.mean_dose_e_per_a2,
         dose_e_per_a2=one.dose_e_per_a2 * times,
+        electrons=one.electrons * count,
         frames=count,
         megabytes=one.megabytes * count,
     )

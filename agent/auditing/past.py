@@ -46,6 +46,10 @@ class Past:
         """Not asked by an analysis of frames."""
         raise NotAvailable("the dose at a place is not recomputed", "it is charged when a frame is sent")
 
+    def dose_of(self, x_um: float | None, y_um: float | None) -> NoReturn:
+        """Not asked by an analysis of frames."""
+        self.dose_at(None)
+
 
 class NoMicroscope:
     """Refuses everything (implements `instruments.port.Microscope`): an auditor's analysis sends nothing."""

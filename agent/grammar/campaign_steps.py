@@ -1,5 +1,6 @@
 """A campaign that has been described, as steps: survey, choose, loop, combine."""
 
+import math
 import re
 from typing import Any, Final
 
@@ -21,7 +22,8 @@ from eucentric.knowledge.scattering import haadf_cross_section_a2
 from eucentric.tools import autofocus
 from eucentric.tools import survey as survey_tool
 from eucentric.tools.base import Setting
-from eucentric.tools.go_to_target import approach_cost
+from eucentric.tools.go_to_target import SETTLED_S, approach_cost
+from eucentric.tools.scanning import unsteady
 
 FOCUS_ASIDE_NM: Final = 60.0
 
@@ -58,12 +60,22 @@ def _setting(draft: Draft) -> Setting:
     return Setting(situation.capabilities, state, card)
 
 
+def _aside_nm(fov_nm: float, draft: Draft) -> float:
+    """How far beside a field to focus: clear of it on this stage."""
+    clear = autofocus.clear_nm(draft.situation.capabilities, fov_nm)
+    return max(FOCUS_ASIDE_NM, 3 * fov_nm, float(10 * math.ceil(clear / 10)))
+
+
 def _before_the_image(draft: Draft) -> float:
-    """Upper bound of what survey, approach and focus give to the atoms that are imaged last [e/Å²]."""
+    """Upper bound of what survey, approach and focus give to the atoms that are imaged last [e/Å²].
+
+    If the move to the next place is missed, the approach to that is one more to this.
+    """
     setting = _setting(draft)
+    again = 1 if draft.situation.capabilities.position_errors.missed_moves else 0
     return (
         survey_tool.cost(survey_tool.Args.model_validate(survey_args(draft)), setting).dose_e_per_a2
-        + approach_cost(setting).dose_e_per_a2
+        + (1 + again) * approach_cost(setting).dose_e_per_a2
         + autofocus.cost(autofocus.Args(beside_nm=FOCUS_ASIDE_NM), setting).dose_e_per_a2
     )
 
@@ -84,6 +96,7 @@ def _recipe(work: Work, draft: Draft) -> AtomicRecipe | None:
         flyback_us=flyback,
         overhead_s=able.frame_overhead_s,
         min_dwell_us=able.min_dwell_s * 1e6,
+        unsteady=unsteady(able, SETTLED_S),
     )
 
 
@@ -160,7 +173,7 @@ def _spare(draft: Draft, args_survey: dict[str, Any]) -> float | None:
 def _flake_loop(work: Work, draft: Draft, select: Step, most: int, tool: str, args: dict[str, Any]) -> None:
     head = f"s{draft.count() + 1}"
     field_name = "sum" if tool == "acquire_series" else "frame"
-    aside = max(FOCUS_ASIDE_NM, 3 * args["fov_nm"])
+    aside = _aside_nm(args["fov_nm"], draft)
     do = [
         Step(
             id=f"{head}_goto",
@@ -337,7 +350,7 @@ def _place_loop(
         )
     ]
     if focus:
-        aside = max(FOCUS_ASIDE_NM, 3 * args["fov_nm"])
+        aside = _aside_nm(args["fov_nm"], draft)
         do.append(
             Step(
                 id=f"{head}_focus",

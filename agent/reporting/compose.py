@@ -20,7 +20,7 @@ def compose(record: RunRecord, store: Store, folder: Path) -> Document:
         blocks.append(sections.numbers(record))
     blocks += [
         sections.cost(record),
-        sections.places(record),
+        _places(record),
         sections.decisions(record),
         sections.plan(record),
         Section("Methods", (Para(methods(record)),)),
@@ -42,6 +42,12 @@ def _stamp(record: RunRecord) -> str:
         plain = name.removeprefix("SIMULATED ")
         return f"SIMULATED — no real instrument, no real specimen — {plain}"
     return name
+
+
+def _places(record: RunRecord) -> Section:
+    """The table of places, with the dose map."""
+    section, drawn = sections.places(record), pictures.doses(record)
+    return section if drawn is None else Section(section.title, (*section.blocks, drawn))
 
 
 def _pictures(record: RunRecord, store: Store, folder: Path) -> list[Block]:

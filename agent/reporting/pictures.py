@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from eucentric.agent.reporting.blocks import Picture
+from eucentric.agent.reporting.dosepicture import dose_picture
 from eucentric.agent.reporting.panels import Mark, Panel, draw
 from eucentric.agent.reporting.png import png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
@@ -179,6 +180,20 @@ def _interval_row(axes: Any, y: float, one: FindingRecord) -> None:
         axes.plot([high], [y], marker="<", color=colour, markersize=6)
         return
     axes.plot([interval.value * scale], [y], marker="D" if together else "o", color=colour, markersize=6)
+
+
+def doses(record: RunRecord) -> Picture | None:
+    """Where this run put its dose; None if it exposed nothing."""
+    spots = [(one.charge, (one.charge.x_um, one.charge.y_um)) for one in record.charges]
+    budget = record.specimen.dose_budget_e_per_a2 if record.specimen else None
+    png = dose_picture(spots, budget, record.simulated)
+    if png is None:
+        return None
+    caption = (
+        f"Dose of this run by the reported positions, upper bound at any atom: {plural(len(spots), 'exposure')}. Left "
+        "all of it, right the most exposed place. Stage errors are not drawn; the budget is checked with them."
+    )
+    return Picture("report-dose.png", png, caption)
 
 
 # --- pictures that tools drew --------------------------------------------------------------------------------

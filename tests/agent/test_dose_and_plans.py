@@ -10,6 +10,7 @@ from eucentric.agent.dosebook import Charge, DoseBook
 from eucentric.agent.gate import Answer
 from eucentric.agent.judge import judge, judge_error
 from eucentric.agent.run import Run
+from eucentric.agent.stays import Errors
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,
@@ -23,6 +24,7 @@ from eucentric.core.errors import (
     Unsupported,
 )  # fmt: skip
 from eucentric.core.plan import Plan, Step
+from eucentric.instruments.capabilities import PositionErrors
 
 
 def field(x=0.0, y=0.0, width=1.0, dose=1.0, stay="s"):
@@ -45,7 +47,8 @@ def field(x=0.0, y=0.0, width=1.0, dose=1.0, stay="s"):
     ],
 )
 def test_what_a_field_had_before(charges, here, wanted):
-    book = DoseBook(0.5)
+    exact = PositionErrors(move_m=0, scale=0, cross=0, creep_m=0, drift_m_per_s=0)
+    book = DoseBook(Errors.of(exact, (0.5, 0.5)))
     for number, charge in enumerate(charges):
         book.charge(str(number), charge)
     assert book.before(here) == pytest.approx(wanted)

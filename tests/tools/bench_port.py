@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 
 from eucentric.agent.dosebook import Charge, DoseBook
+from eucentric.agent.dosemap import place_dose
+from eucentric.agent.stays import Errors
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
 from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Reading, Scan, StageMove
 from eucentric.core.request import SpecimenCard
 from eucentric.core.units import OPTICS, STAGE, from_si, to_si
-from eucentric.instruments.capabilities import Capabilities
+from eucentric.instruments.capabilities import Capabilities, PositionErrors
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.guard import Guard
 from eucentric.instruments.port import Image
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.query import twin_driver
-from eucentric.knowledge.dose import scan_dose
+from eucentric.knowledge.dose import PlaceDose, scan_dose
 from eucentric.tools.base import Context, Setting, Tool
+from eucentric.tools.scanning import unsteady
 
 
 def spec_of(scan: Scan) -> ScanSpec:
@@ -40,7 +43,9 @@ class BenchPort:
         self.guard = Guard(self.twin)
         self.guard.lease("bench")
         self.oracle = Oracle(self.twin)
-        self.book = DoseBook(stage_error_um)
+        self.stage_error_um = stage_error_um
+        exact = PositionErrors(move_m=0, scale=0, cross=0, creep_m=0, drift_m_per_s=0)
+        self.book = DoseBook(Errors.of(exact, (stage_error_um, stage_error_um)))
         self.frames: dict[str, Frame] = {}
         self.arrays: dict[str, Image] = {}
         self.rows: list[dict[str, Any]] = []
@@ -62,7 +67,7 @@ class BenchPort:
             instrument=self.capabilities().identity, simulated=True,
             stage={key: Reading(commanded=commanded[key], reported=reported[key]) for key in reported},
             optics=from_si(OPTICS, now.optics), blanked=now.blanked, held=self.guard.held(), holder=now.holder,
-            loading=now.loading, time_s=now.time_s, commands=now.commands,
+            loading=now.loading, time_s=now.time_s, commands=now.commands, inserted=dict(now.inserted),
         )  # fmt: skip
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
@@ -75,13 +80,18 @@ class BenchPort:
         self.guard.set_optics(to_si(OPTICS, change.model_dump(exclude_none=True)))
         return self.state()
 
+    def insert(self, detector: str, inside: bool) -> MicroscopeState:
+        self.guard.insert(detector, inside)
+        return self.state()
+
     def acquire(self, scan: Scan) -> tuple[Frame, ...]:
         state = self.state()
         optics = state.optics
         dose = scan_dose(
             current_pa=optics["probe_current_pa"], dwell_us=scan.dwell_us, pixel_nm=scan.pixel_nm,
             columns=scan.width_px, voltage_kv=optics["voltage_kv"], convergence_mrad=optics["convergence_mrad"],
-            flyback_us=self.capabilities().line_flyback_s * 1e6,
+            flyback_us=self.capabilities().line_flyback_s * 1e6, rows=scan.height_px,
+            unsteady=unsteady(self.capabilities(), None),
         )  # fmt: skip
         place = self._field(state, scan, dose.bound_e_per_a2)
         self.book.charge(str(len(self.book.charges)), place)
@@ -166,6 +176,11 @@ class BenchPort:
                 height_um=pixel_um * frame.shape[0], dose_e_per_a2=0, stay=str(self.stay),
             )
         )  # fmt: skip
+
+    def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
+        here = self._field(self.state(), Scan(fov_nm=1.0, dwell_us=1.0), 0.0)
+        at = {"x_um": here.x_um if x_um is None else x_um, "y_um": here.y_um if y_um is None else y_um}
+        return place_dose(self.book, here.model_copy(update=at), 1e5)
 
     # --- running a tool ---------------------------------------------------------------------------------
 

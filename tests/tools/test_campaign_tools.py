@@ -93,7 +93,7 @@ def test_the_dose_of_one_exposed_place_moves_the_choice_elsewhere():
     for _ in range(8):
         bench.acquire(Scan(width_px=64, height_px=64, fov_nm=1.0, dwell_us=10.0))
     (second,) = bench.do(select_targets.TOOL, frames=frames, at_most=1).targets
-    assert math.hypot(second.x_um - first.x_um, second.y_um - first.y_um) > bench.book.stage_error_um
+    assert math.hypot(second.x_um - first.x_um, second.y_um - first.y_um) > bench.stage_error_um
 
 
 def test_a_frame_without_calibration_is_refused():

@@ -3,7 +3,7 @@
 import pytest
 from bench_port import BenchPort
 
-from eucentric.core.errors import BadInput, BeamHeld, LimitRefused
+from eucentric.core.errors import BadInput, BeamHeld, LimitRefused, Unsupported
 from eucentric.core.instrument import Scan
 from eucentric.tools.catalogue import tool_named
 
@@ -147,3 +147,15 @@ def test_stop_and_blank_work_at_any_time_also_while_held(bench, name):
     assert bench.oracle.electrons == 0
     assert "blanked" in tool_named(name).summary(do(bench, name))
     assert "held" in tool_named("get_state").summary(do(bench, "get_state"))
+
+
+def test_a_detector_is_driven_out_and_in(bench):
+    out = do(bench, "insert_detector", detector="bf", inside=False)
+    assert out.inside is False
+    assert bench.state().inserted == {"bf": False}
+    assert tool_named("insert_detector").summary(out) == "bf is out (read back)"
+    assert bench.cost(tool_named("insert_detector"), detector="bf").seconds == 4
+    back = do(bench, "insert_detector", detector="bf")
+    assert back.inside is True
+    with pytest.raises(Unsupported):
+        do(bench, "insert_detector", detector="haadf", inside=False)

@@ -1,0 +1,153 @@
+"""A twin, a ledger and the real door: carries a plan out and keeps what was claimed beside what was done."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eucentric.agent.acts import GatedMicroscope, named_state
+from eucentric.agent.dosebook import Charge
+from eucentric.agent.executor import Executor
+from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.run import Run
+from eucentric.bench.dose_plans import Act
+from eucentric.core.calls import Approval, Envelope, ToolCall
+from eucentric.core.errors import ApprovalRefused, CommandTimeout, DoseRefused, EucentricError
+from eucentric.core.event import Event
+from eucentric.core.request import SpecimenCard
+from eucentric.core.store import Store
+from eucentric.instruments.driver import Pixels, RawFrames, ScanSpec
+from eucentric.instruments.guard import Guard
+from eucentric.instruments.twin import TwinDriver
+from eucentric.instruments.twin.oracle import Oracle
+from eucentric.tools.catalogue import CATALOGUE
+
+_REACH_M = 1.9e-6
+"""Of the beam shift."""
+_TOOLS = tuple(tool.name for tool in CATALOGUE)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the ledger said of one scan before it was sent."""
+
+    charge: Charge
+    before_e_per_a2: float
+
+    @property
+    def after_e_per_a2(self) -> float:
+        """Upper bound at any atom of the field after it."""
+        return self.before_e_per_a2 + self.charge.dose_e_per_a2
+
+
+class Forgetful:
+    """A twin whose control software now and then loses the answer to a scan: the specimen was exposed."""
+
+    def __init__(self, twin: TwinDriver) -> None:
+        self._twin = twin
+        self.lose = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._twin, name)
+
+    def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
+        """Expose; then perhaps say nothing."""
+        result = self._twin.acquire(scan, stop)
+        if self.lose:
+            self.lose = False
+            raise CommandTimeout("the scan did not answer")
+        return result
+
+
+class Rig:
+    """One specimen loading under one budget, for as many runs as the plan has."""
+
+    def __init__(self, twin: TwinDriver, folder: Path, budget: float, most_electrons: float | None) -> None:
+        self.driver, self.budget, self._most = Forgetful(twin), budget, most_electrons
+        self._oracle = Oracle(twin)
+        self.guard = Guard(self.driver)
+        self.store = Store(folder)
+        self.card = SpecimenCard(
+            name="bench",
+            material="Ti3C2",
+            holder="double-tilt A",
+            loading="twin-1",
+            dose_budget_e_per_a2=budget,
+        )
+        self.runs = self.calls = self.refused = self.refused_run = self.failed = 0
+        self.guard.lease("bench")
+        self.run = self._new_run()
+
+    def _new_run(self) -> Run:
+        self.runs += 1
+        run = Run(self.store, f"r-{self.runs:04d}", self.guard, self.card)
+        self.executor = Executor(run, lambda: (self.store.folder, self.store.folder))
+        state = named_state(run.capabilities.identity, True, self.guard.state(), self.guard.held())
+        version = run.capabilities.limits_version
+        envelope = Envelope(
+            tools=_TOOLS, max_frames=10**6, max_dose_e_per_a2=self.budget, x_um=(-990.0, 990.0), y_um=(-990.0, 990.0),
+            max_probe_current_pa=100.0, max_seconds=1e9, max_electrons=self._most,
+        )  # fmt: skip
+        approval = Approval(
+            gate=f"g{self.runs}", outcome="approved", by="bench", envelope=envelope, expires_utc=expiry(1),
+            binding=binding_of("bench", version, state).sha256,
+        )  # fmt: skip
+        run.log("decided", "approved", approval.model_dump(mode="json"), actor="bench")
+        self.executor.permit = Permit(approval, "bench", version, state.time_s)
+        return run
+
+    def carry_out(self, plan: list[Act]) -> None:
+        """Every act in turn; what is refused or fails is counted, and the plan goes on."""
+        for act in plan:
+            self.calls += 1
+            try:
+                self._do(act)
+            except DoseRefused:
+                self.refused += 1
+            except ApprovalRefused:
+                self.refused_run += 1
+            except EucentricError:
+                self.failed += 1
+
+    def _do(self, act: Act) -> None:
+        call = ToolCall(
+            id=f"{self.run.id}/c{self.calls}", step=f"c{self.calls}", tool=act.tool, args=act.args
+        )
+        if act.tool == "lose next":
+            self.driver.lose = True
+        elif act.tool == "new run":
+            self.driver.lose = False
+            self.run = self._new_run()
+        elif act.tool == "wait":
+            GatedMicroscope(self.run, call, self.executor.permit).wait(act.args["seconds"])
+        elif act.tool == "aim":
+            self._aim(call, act.args["share"])
+        else:
+            self.executor.call(call)
+
+    def _aim(self, call: ToolCall, share: float) -> None:
+        """Shift the beam so that it truly falls on an earlier field within its reach."""
+        at = self._oracle.actual()
+        away = [(scan.centre[0] - at["x"], scan.centre[1] - at["y"]) for scan in self._oracle.scans]
+        near = [one for one in away if max(abs(one[0]), abs(one[1])) < _REACH_M]
+        if near:
+            x, y = near[int(share * len(near))]
+            shift = {"beam_shift_x_nm": round(x * 1e9, 2), "beam_shift_y_nm": round(y * 1e9, 2)}
+            self.executor.call(call.model_copy(update={"tool": "set_optics", "args": shift}))
+
+    def claims(self) -> list[Claim]:
+        """What was claimed of each scan that was sent, in order."""
+        sent = {row.action_id for row in self._rows("returned", "in_doubt")}
+        return [
+            Claim(Charge.model_validate(row.body["charge"]), row.body["before_e_per_a2"])
+            for row in self._rows("intended")
+            if row.action_id in sent
+        ]
+
+    def _rows(self, *kinds: str) -> list[Event]:
+        return [row for row in self.store.ledger.events(kinds=kinds) if row.body.get("act") == "acquire"]
+
+    def close(self) -> None:
+        """Let store and twin go."""
+        self.guard.close()
+        self.store.close()
