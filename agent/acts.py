@@ -28,6 +28,8 @@ class _Move:
 
     def __init__(self, door: Door, target: StageMove) -> None:
         self.door, self.target = door, target
+        self._step: tuple[float, ...] = (0.0, 0.0)
+        """How far it is to go along x and y [µm]."""
 
     @property
     def args(self) -> dict[str, Any]:
@@ -37,16 +39,23 @@ class _Move:
     def check(self, permit: Permit, now: MicroscopeState) -> dict[str, Any]:
         """The target lies in the approved box."""
         permit.check_move(self.target)
-        return {}
+        here = {name: reading.reported for name, reading in now.stage.items()}
+        self._step = tuple(
+            self.args.get(name, here.get(name, 0.0)) - here.get(name, 0.0) for name in ("x_um", "y_um")
+        )
+        return {"moved_um": list(self._step)}
 
     def send(self, action_id: str, token: str) -> tuple[MicroscopeState, dict[str, Any]]:
         """A new stay of the stage begins even if the move fails."""
         run = self.door.run
+        run.book.moved(f"{run.id}:{action_id}", *self._step)
         try:
             run.instrument.move(to_si(STAGE, self.args), token=token)
         finally:
             run.stay = f"{run.id}:{action_id}"
-        return _read(self.door)
+        state, row = _read(self.door)
+        run.arrived_s = state.time_s
+        return state, row
 
     def recall(self, body: dict[str, Any]) -> MicroscopeState:
         """The state after it, from its row."""
@@ -76,6 +85,40 @@ class _Set:
     def send(self, action_id: str, token: str) -> tuple[MicroscopeState, dict[str, Any]]:
         """Set, read back."""
         self.door.run.instrument.set_optics(to_si(OPTICS, self.args), token=token)
+        return _read(self.door)
+
+    def recall(self, body: dict[str, Any]) -> MicroscopeState:
+        """The state after it, from its row."""
+        return MicroscopeState.model_validate(body["state"])
+
+
+class _Insert:
+    """One detector driven in or out; read back; never repeated."""
+
+    name = "insert_detector"
+    commands = True
+
+    def __init__(self, door: Door, detector: str, inside: bool) -> None:
+        self.door, self.detector, self.inside = door, detector, inside
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """Which, and whether in or out."""
+        return {"detector": self.detector, "inside": self.inside}
+
+    @property
+    def seconds(self) -> float:
+        """Declared time [s]."""
+        spec = self.door.run.capabilities.detector(self.detector)
+        return spec.insert_s if spec else 0.0
+
+    def check(self, permit: Permit, now: MicroscopeState) -> dict[str, Any]:
+        """Its tool was approved."""
+        return {}
+
+    def send(self, action_id: str, token: str) -> tuple[MicroscopeState, dict[str, Any]]:
+        """Drive, read back."""
+        self.door.run.instrument.insert(self.detector, self.inside, token=token)
         return _read(self.door)
 
     def recall(self, body: dict[str, Any]) -> MicroscopeState:
@@ -159,6 +202,10 @@ class GatedMicroscope:
     def set_optics(self, change: OpticsChange) -> MicroscopeState:
         """Set controls; read back."""
         return self.door.do(_Set(self.door, change))
+
+    def insert(self, detector: str, inside: bool) -> MicroscopeState:
+        """Drive a detector in or out; read back; never repeated."""
+        return self.door.do(_Insert(self.door, detector, inside))
 
     def wait(self, seconds: float) -> None:
         """Let instrument time pass, beam blanked."""

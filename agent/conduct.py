@@ -11,7 +11,8 @@ from eucentric.agent.graph import drive, drive_resumed
 from eucentric.agent.lock import locked
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Planner
-from eucentric.agent.recovery import Doubt, Recovery, recover, resolve, sweep
+from eucentric.agent.reconcile import reconcile
+from eucentric.agent.recovery import Doubt, Recovery, recover, sweep
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer, Session
 from eucentric.core.errors import BadInput, Defect, EucentricError, LedgerError, StoreFull
@@ -29,7 +30,7 @@ def new_run(
     run = Run(store, store.next_run(), instrument, specimen, observer.note)
     body = {
         "request": request.model_dump(mode="json"),
-        "specimen": specimen.model_dump(mode="json") if specimen else None,
+        "specimen": run.specimen.model_dump(mode="json") if run.specimen else None,
         "capabilities": run.capabilities.model_dump(mode="json"),
         "software": f"eucentric {__version__}",
     }
@@ -78,12 +79,13 @@ def take_up(
     by
         Who resumes it.
     settle
-        Asked for each act in doubt: 'repeat' or 'give-up', or an error if nobody can say.
+        Asked for each act in doubt that neither the instrument nor the disk proves: one of the doubt's
+        `choices`, or an error if nobody can say.
 
     Raises
     ------
     Busy
-        Another process works on this run; it was not touched.
+        Another process works on this run, or holds the instrument; nothing was decided.
     Parked
         An act is in doubt and nobody is there to decide.
     BadInput
@@ -94,8 +96,10 @@ def take_up(
         if not recovery.resumable:
             raise BadInput(f"run {run_id} is {recovery.state}", "there is nothing left to take up")
         sweep(store, recovery)
-        for doubt in recovery.doubts:
-            resolve(store, recovery, doubt, settle(recovery, doubt), by)
+        if recovery.doubts:
+            before = Run(store, run_id, instrument, recovery.specimen, observer.note)
+            for line in reconcile(before, recovery.doubts, ask=lambda one: settle(recovery, one), by=by):
+                observer.told(line)
         run = Run(store, run_id, instrument, recovery.specimen, observer.note)
         run.log("resumed", f"taken up by {by}", {"ending_before": recovery.ending}, actor=by)
         session = Session(run, recovery.request, None, channel, observer)

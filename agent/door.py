@@ -23,6 +23,7 @@ from eucentric.core.errors import (
     InDoubt,
     LeaseLost,
     MoveNotReached,
+    Parked,
     Refused,
     Stopped,
     StoreFull,
@@ -38,7 +39,17 @@ NOT_SENT = (BadInput, Refused, UnknownAxis, UnknownDetector, BeamHeld, Busy, Lea
 """The guard raised before anything left: the act certainly did not happen."""
 KNOWN_END = (MoveNotReached, Stopped, BeamLost)
 """Sent, and the instrument told how it ended."""
-TAKEN_UP_AGAIN = (Stopped, InDoubt, ConnectionLost, CommandTimeout, LeaseLost, Busy, BeamHeld, StoreFull)
+TAKEN_UP_AGAIN = (
+    Stopped,
+    Parked,
+    InDoubt,
+    ConnectionLost,
+    CommandTimeout,
+    LeaseLost,
+    Busy,
+    BeamHeld,
+    StoreFull,
+)
 """Cut off from outside: a resumed run does these again. Any other failure is final, a failed move above all."""
 HARMLESS = ("wait", "store")
 """Acts that neither move nor expose: begun and cut off, they are simply done again."""
@@ -88,6 +99,7 @@ class Door:
     def __init__(self, run: Run, call: ToolCall, permit: Permit | None) -> None:
         self.run, self.call, self.permit = run, call, permit
         self._count = 0
+        self._incarnation: str | None = None
         self._past = self._state_at_begin()
 
     # --- reading ------------------------------------------------------------------------------------------
@@ -138,9 +150,12 @@ class Door:
             return act.recall(done)
         self._past = None
         self._may_go_on(act)
-        body = {"act": act.name, "args_sha256": sha, **self._checked(act)}
+        now = self.now()
+        body = {"act": act.name, "args_sha256": sha, **self._checked(act, now)}
         text = f"{act.name} {_short(act.args)}"
-        intent = self._log("intended", text, {**body, "args": act.args}, action_id)
+        intent = self._log(
+            "intended", text, {**body, "args": act.args, **self._addressee(act, now)}, action_id
+        )
         try:
             value, result = act.send(action_id, intent.hash)
             self._log("returned", f"{act.name} done", {**body, **result}, action_id)
@@ -160,9 +175,17 @@ class Door:
         if self.run.stopping.is_set():
             raise Stopped(f"{act.name} was not sent", "the run was stopped")
 
-    def _checked(self, act: Act[Any]) -> dict[str, Any]:
+    def _addressee(self, act: Act[Any], now: MicroscopeState) -> dict[str, Any]:
+        """Which life of the instrument is about to be told, and its count of commands: evidence after a crash."""
+        if not act.commands:
+            return {}
+        if self._incarnation is None:  # one connection is one process: it does not change under a run
+            self._incarnation = self.run.instrument.incarnation()
+        host = getattr(self.run.instrument, "info", None)
+        return {"incarnation": self._incarnation, "commands": now.commands, "host_pid": host and host.pid}
+
+    def _checked(self, act: Act[Any], now: MicroscopeState) -> dict[str, Any]:
         """Where it happens, and what the check adds; a refusal is a row, too."""
-        now = self.now()
         where = {"instrument": now.instrument, "loading": now.loading}
         if not act.commands:
             return where
@@ -247,10 +270,16 @@ class Door:
             self.run.broken = error
         if not sent and "charge" in body:
             self.run.book.forget(f"{self.run.id}:{action_id}")
-            body = {**body, "charge": {**body["charge"], "dose_e_per_a2": 0.0}}
+            body = {**body, "charge": uncharged(body["charge"])}
         what = told.get("what", told["type"])
         summary = f"{act.name} {kind.replace('_', ' ')}: {what}"
         self._log(kind, summary, {**body, "sent": sent, "error": told}, action_id)
+
+
+def uncharged(charge: dict[str, Any]) -> dict[str, Any]:
+    """A charge whose scan was proven not to have happened."""
+    given = ("dose_e_per_a2", "estimate_e_per_a2", "electrons", "seconds")
+    return {key: 0.0 if key in given else value for key, value in charge.items()}
 
 
 def _short(args: dict[str, Any]) -> str:

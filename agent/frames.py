@@ -2,11 +2,16 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from eucentric.agent.dosebook import Charge
 from eucentric.agent.permit import Permit
 from eucentric.agent.readback import tidy
 from eucentric.agent.run import Run
+from eucentric.core.errors import LedgerError
+from eucentric.core.event import Event
 from eucentric.core.instrument import Frame, MicroscopeState, Scan
+from eucentric.core.store import Store
 from eucentric.core.units import OPTICS, from_si
 from eucentric.instruments.driver import Pixels, RawFrames
 from eucentric.instruments.port import Image
@@ -88,6 +93,25 @@ def keep_frames(
     return tuple(frames)
 
 
+def frames_on_disk(store: Store, intent: Event) -> tuple[Frame, ...]:
+    """Frames of a scan that were kept before its process died; empty unless all are there, digests checked.
+
+    Parameters
+    ----------
+    intent
+        The row that announced the scan: frames are named by its number.
+    """
+    detectors = intent.body.get("args", {}).get("detectors", ())
+    try:
+        names = [_name(intent.seq, one if index else "") for index, one in enumerate(detectors)]
+        frames = tuple(Frame.model_validate(store.read_sidecar(intent.run_id, name)) for name in names)
+        for frame in frames:
+            store.get_blob(frame.sha256)
+    except (ValidationError, LedgerError):
+        return ()
+    return frames
+
+
 def _settings(run: Run, scan: Scan, raw: RawFrames) -> dict[str, Any]:
     """What was set, as the instrument read it back just before the scan."""
     read = from_si(OPTICS, raw.before.optics)
@@ -113,4 +137,8 @@ def _detector(run: Run, name: str) -> dict[str, Any]:
 
 def _frame_id(run: Run, action_id: str, detector: str = "") -> str:
     rows = run.store.ledger.events(run=run.id, action_id=action_id, limit=1)
-    return f"f-{rows[0].seq:05d}{detector and '-' + detector}"
+    return _name(rows[0].seq, detector)
+
+
+def _name(seq: int, detector: str) -> str:
+    return f"f-{seq:05d}{detector and '-' + detector}"

@@ -27,18 +27,17 @@ class LastSeen:
     @classmethod
     def of(cls, rows: Iterable[Event]) -> "LastSeen | None":
         """From the rows of a run; None if it has no read-back."""
-        last: LastSeen | None = None
+        last: MicroscopeState | None = None
+        astray: dict[str | None, str] = {}
         for row in rows:
             if "state" in row.body:
-                last = cls(MicroscopeState.model_validate(row.body["state"]))
-            elif last is not None and row.body.get("sent"):
-                act = row.body.get("act")
-                last = cls(
-                    last.state,
-                    last.stage_known and act != "move_stage",
-                    last.optics_known and act != "set_optics",
-                )
-        return last
+                last, astray = MicroscopeState.model_validate(row.body["state"]), {}
+            elif row.body.get("sent"):
+                astray[row.action_id] = str(row.body.get("act"))
+            elif row.kind == "failed":  # once in doubt, then proven not to have been sent
+                astray.pop(row.action_id, None)
+        acts = astray.values()
+        return None if last is None else cls(last, "move_stage" not in acts, "set_optics" not in acts)
 
     def differences(
         self, act: str, args: dict[str, Any], now: MicroscopeState, capabilities: Capabilities

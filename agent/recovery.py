@@ -1,5 +1,7 @@
 """What became of a run, from its rows alone: done, in doubt, left to do, and why it stopped."""
 
+from typing import Literal
+
 from eucentric.agent.door import HARMLESS
 from eucentric.agent.gate import decision
 from eucentric.core.base import Model
@@ -9,6 +11,9 @@ from eucentric.core.plan import Proposal
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
 from eucentric.core.text import visible
+
+Choice = Literal["adopt", "repeat", "give-up"]
+"""What a person may say: it was done, do it again, or end the run. The dose stays charged whatever it is."""
 
 
 class Doubt(Model):
@@ -20,6 +25,10 @@ class Doubt(Model):
     what: str
     began: str
     event: int
+    evidence: tuple[str, ...] = ()
+    """What instrument and disk say of it."""
+    choices: tuple[Choice, ...] = ("repeat", "give-up")
+    """Answers that the evidence allows."""
 
 
 class Recovery(Model):
@@ -36,6 +45,8 @@ class Recovery(Model):
     """Calls that ended well, in order."""
     failed: tuple[str, ...]
     doubts: tuple[Doubt, ...]
+    settled: tuple[str, ...]
+    """Acts that were in doubt, with what was found or decided."""
     frames: int
     last: str
     """Time and summary of the last row."""
@@ -97,6 +108,7 @@ def recover(store: Store, run_id: str) -> Recovery:
             f"{row.body['step']}: {row.summary}" for row in concluded.values() if not row.body.get("ok")
         ),
         doubts=tuple(open_doubts(rows)),
+        settled=tuple(f"{row.summary} (by {row.actor})" for row in rows if row.kind == "resolved"),
         frames=sum(len(row.body.get("frames", ())) for row in rows if row.kind == "returned"),
         last=f"{rows[-1].ts} {rows[-1].kind}: {rows[-1].summary}",
         running=store.is_locked(run_id),
@@ -143,14 +155,6 @@ def sweep(store: Store, recovery: Recovery) -> None:
         )  # fmt: skip
 
 
-def resolve(store: Store, recovery: Recovery, doubt: Doubt, choice: str, by: str) -> None:
-    """Record what a person decided of an act in doubt: 'repeat' or 'give-up'. The dose stays charged."""
-    store.ledger.append(
-        recovery.run, "resolved", by, f"{doubt.what}: {choice}", {"decision": choice, "act": doubt.act},
-        action_id=doubt.action_id, tool=doubt.tool,
-    )  # fmt: skip
-
-
 def explain(recovery: Recovery, beam: str) -> list[str]:
     """The run's story for a person who was not there."""
     lines = [
@@ -162,6 +166,7 @@ def explain(recovery: Recovery, beam: str) -> list[str]:
     ]
     lines += [f"    done      {visible(text, limit=160)}" for text in recovery.done]
     lines += [f"    not done  {visible(text, limit=160)}" for text in recovery.failed]
+    lines += [f"    settled   {visible(text, limit=200)}" for text in recovery.settled]
     for doubt in recovery.doubts:
         what = visible(doubt.what, limit=200)
         lines.append(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eucentric.cli import options
+from eucentric.cli.control import released
 from eucentric.cli.run import make_channel, print_outcome, stop_on_interrupt
 
 if TYPE_CHECKING:
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 What the ledger shows as done is handed back from it, not repeated: no frame is exposed twice. An act
-that was begun and never finished is in doubt; a person decides: repeat it, or give it up. Its dose
-stays charged either way."""
+that was begun and never finished is in doubt. The instrument, the disk and the read-back are asked
+first: what they prove is taken over, or counted as never sent. What they leave open is yours:
+  adopt     it was done (only where the read-back shows it)
+  repeat    do it again, as a new act
+  give-up   end the run here
+The dose of an act in doubt stays charged, whatever you say."""
 
 
 @click.command(epilog=_EPILOG)
@@ -23,10 +28,10 @@ stays charged either way."""
 @options.store_option
 @click.option(
     "--in-doubt",
-    type=click.Choice(["ask", "repeat", "give-up"]),
+    type=click.Choice(["ask", "adopt", "repeat", "give-up"]),
     default="ask",
     show_default=True,
-    help="What becomes of acts in doubt (repeat and give-up need a terminal).",
+    help="What becomes of acts that nothing proves (all but ask need a terminal).",
 )
 @click.option("--explain", "explain_only", is_flag=True, help="Only tell what became of the run.")
 @click.option("--approve", default="ask", show_default=True, metavar="ask|deny|POLICY.toml")
@@ -41,12 +46,14 @@ def resume(
     as_json: bool,
     debug: bool,
 ) -> None:
-    """Explain RUN, settle what is in doubt, ask again where needed, and go on."""
+    """Release RUN if it is paused; else explain it, settle what is in doubt, ask again where needed, and go on."""
     from eucentric.agent.conduct import take_up
     from eucentric.agent.recovery import explain, recover
     from eucentric.cli.console import Console
 
     opened = options.open_store(store, existing=True)
+    if not explain_only and released(opened, run_id, as_json):
+        return
     recovery = recover(opened, run_id)
     console = Console(as_json, gate_shows_plan=True)
     uri = recovery.request.instrument
@@ -88,17 +95,20 @@ def _settled(run_id: str, doubt: "Doubt", choice: str) -> str:
     from eucentric.core.text import visible
 
     what = visible(doubt.what, limit=200)
+    known = "; ".join(visible(line, limit=200) for line in doubt.evidence) or "nothing is known of it"
     if not sys.stdin.isatty():
         raise Parked(
             f"{what} is in doubt",
-            "a person has to say what becomes of it",
+            f"{known}; a person has to say what becomes of it",
             f"run `eucentric resume {run_id}` at a terminal",
         )
     require_terminal("settle an act in doubt")
     if choice != "ask":
         return choice
+    for line in (f"In doubt: {what}", *(f"    {visible(one, limit=400)}" for one in doubt.evidence)):
+        click.echo(line, err=True)
     answer: str = click.prompt(
-        f"In doubt: {what}. Its dose stays charged. [repeat / give-up]",
-        type=click.Choice(["repeat", "give-up"]), show_choices=False, err=True,
+        f"Its dose stays charged. [{' / '.join(doubt.choices)}]",
+        type=click.Choice(doubt.choices), show_choices=False, err=True,
     )  # fmt: skip
     return answer

@@ -72,6 +72,9 @@ def _details(row: Event) -> Iterator[str]:
         yield f"{seen}, until {body['expires_utc']}"
         if body.get("reason"):
             yield f"because {body['reason']}"
+    elif row.kind == "resolved":
+        yield f"decided by {row.actor}"
+        yield from body.get("evidence", ())
     elif row.kind == "concluded" and body.get("frames"):
         frames = body["frames"]
         shown = ", ".join(frames[:4]) + (f" … {frames[-1]}" if len(frames) > 4 else "")

@@ -110,7 +110,10 @@ class Store:
         """Keep bytes and return their sha256; the same content is stored once."""
         sha = hashlib.sha256(data).hexdigest()
         path = self.blob_path(sha)
-        if not (path.is_file() and path.read_bytes() == data):  # what lies there may have been altered
+        if path.is_file() and path.read_bytes() == data:  # what lies there may have been altered
+            with _disk_errors(path.name):
+                _sync_folder(path.parent)  # whoever wrote it may have died before its name was on disk
+        else:
             _write_synced(path, data)
         return sha
 
@@ -152,6 +155,15 @@ class Store:
         )
         path = self.run_folder(run_id) / "frames" / f"{_checked_name(frame_id)}.json"
         _write_synced(path, text.encode("utf-8", "backslashreplace"))
+
+    def read_sidecar(self, run_id: str, frame_id: str) -> dict[str, Any] | None:
+        """What `write_sidecar` wrote, without its anchor; None if there is none that can be read."""
+        path = self.folder / "runs" / _checked_name(run_id) / "frames" / f"{_checked_name(frame_id)}.json"
+        try:
+            body = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return {k: v for k, v in body.items() if k != "anchor"} if isinstance(body, dict) else None
 
     def anchor(self) -> tuple[int, str]:
         """Write the ledger's head to the user's state directory; returns (seq, hash)."""

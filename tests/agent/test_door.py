@@ -29,6 +29,7 @@ TARGET = {"id": "t1", "x_um": 1.0, "y_um": 1.0, "size_nm": 500.0, "layers": 1.0,
 ARGS = {
     "move_stage": {"x_um": 1.0},
     "set_optics": {"defocus_nm": 5.0},
+    "insert_detector": {"detector": "bf", "inside": False},
     "acquire_image": IMAGE,
     "acquire_series": {**IMAGE, "frames": 2},
     "autofocus": {},
@@ -57,6 +58,7 @@ def executor(bench, *, permit=True, expires="", **bounds):
             gate="g1", outcome="approved", by="t", binding=binding_of("p", version, state).sha256,
             envelope=Envelope(**{**WIDE, **bounds}), expires_utc=expires or expiry(1),
         )  # fmt: skip
+        run.log("decided", "approved", approval.model_dump(mode="json"))
         made.permit = Permit(approval, "p", version, state.time_s)
         bench.guard.lease("t")
     return made

@@ -15,7 +15,7 @@ from eucentric.agent.executor import Executor
 from eucentric.agent.grammar import GrammarPlanner
 from eucentric.agent.permit import Permit, binding_of, expiry
 from eucentric.agent.readback import named_state
-from eucentric.agent.recovery import recover, resolve
+from eucentric.agent.recovery import recover
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer
 from eucentric.core.calls import Approval, Envelope, ToolCall
@@ -54,6 +54,7 @@ def permit_for(run):
         gate="g1", outcome="approved", by="t", envelope=envelope, expires_utc=expiry(1),
         binding=binding_of("p", caps.limits_version, state).sha256,
     )  # fmt: skip
+    run.log("decided", "approved", approval.model_dump(mode="json"))
     run.instrument.lease("t")
     return Permit(approval, "p", caps.limits_version, state.time_s)
 
@@ -97,7 +98,10 @@ class Cut:
     def decide(self, choice):
         story = recover(self.bench.store, self.run.id)
         (doubt,) = story.doubts
-        resolve(self.bench.store, story, doubt, choice, "a person")
+        body = {"decision": choice, "act": doubt.act}
+        self.bench.store.ledger.append(
+            self.run.id, "resolved", "a person", choice, body, action_id=doubt.action_id
+        )
         return doubt.action_id
 
 

@@ -186,3 +186,24 @@ def test_a_store_that_is_a_file(tmp_path: Path) -> None:
 def test_the_anchor_is_the_head(store: Store, own_state: Path) -> None:
     assert store.anchor() == store.ledger.head()
     assert [p.stem for p in (own_state / "anchors").iterdir()] == [store.ledger.name]
+
+
+def test_a_blob_that_is_there_already_has_its_name_synced(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it may have died between its name and the folder's sync."""
+    folder = store.blob_path(store.put_blob(b"data")).parent
+    synced, sync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), sync(handle)))
+    store.put_blob(b"data")
+    assert synced == [folder.stat().st_ino]
+
+
+def test_a_sidecar_comes_back_without_its_anchor(store: Store) -> None:
+    store.write_sidecar("r-0001", "f-1", {"id": "f-1", "dose": 1.5})
+    assert store.read_sidecar("r-0001", "f-1") == {"id": "f-1", "dose": 1.5}
+    assert store.read_sidecar("r-0001", "f-2") is None
+    path = store.folder / "runs" / "r-0001" / "frames" / "f-1.json"
+    for damaged in ("[1]", "{", "\udcff"):
+        path.write_text(damaged, errors="surrogateescape")
+        assert store.read_sidecar("r-0001", "f-1") is None
