@@ -1,6 +1,7 @@
 """What a person sees before deciding: the plan with prices, and the envelope that would be granted."""
 
 import textwrap
+from collections.abc import Iterable
 
 from eucentric.agent.preview import Preview, Row
 from eucentric.core.calls import Envelope
@@ -103,6 +104,20 @@ def plan_lines(plan: Plan, shown: Preview) -> list[str]:
     return lines
 
 
+def _electrons(envelope: Envelope) -> str:
+    return "" if envelope.max_electrons is None else f"≤ {envelope.max_electrons:.3g} electrons in all, "
+
+
+def _budget(specimen: SpecimenCard | None) -> list[str]:
+    """Disclosed where no person stated it."""
+    if specimen is None or not specimen.dose_budget_source:
+        return []
+    source = visible(specimen.dose_budget_source, limit=600)
+    return [
+        f"Budget       {specimen.dose_budget_e_per_a2:.3g} e/Å² at any place, not stated on the card: {source}"
+    ]
+
+
 def gate_card(
     plan: Plan,
     shown: Preview,
@@ -110,8 +125,16 @@ def gate_card(
     specimen: SpecimenCard | None,
     state: MicroscopeState,
     gate: str,
+    *,
+    notes: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """The full text of a gate: its digest is kept with the decision."""
+    """The full text of a gate: its digest is kept with the decision.
+
+    Parameters
+    ----------
+    notes
+        Further lines, each with its word in the margin; empty ones are left out.
+    """
     name = visible(specimen.name, limit=80) if specimen else "NO SPECIMEN CARD"
     voltage, current = (state.optics.get(key, float("nan")) for key in ("voltage_kv", "probe_current_pa"))
     beam = "beam blanked" if state.blanked else "BEAM ON"
@@ -119,14 +142,16 @@ def gate_card(
         f"GATE {gate}  {visible(plan.title, limit=100)}",
         f"Sample       {name}      Instrument  {visible(state.instrument, limit=60)}, "
         f"{voltage:g} kV, {current:.3g} pA, {beam}",
+        *_budget(specimen),
         *plan_lines(plan, shown),
         f"From         {visible(plan.planner, limit=60)}",
+        *(f"{word:<12} {visible(text, limit=400)}" for word, text in notes if text),
     ]
     if state.held:
         lines.append(f"Beam held    {visible(state.held, limit=200)}; approving allows the beam again")
     lines.append(
         f"Approving    ≤ {_frames(envelope.max_frames)}, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
-        f"≤ {envelope.max_probe_current_pa:.3g} pA, ≤ {duration(envelope.max_seconds)} of instrument time, "
-        f"stage in {_box(envelope)}"
+        f"{_electrons(envelope)}≤ {envelope.max_probe_current_pa:.3g} pA, "
+        f"≤ {duration(envelope.max_seconds)} of instrument time, stage in {_box(envelope)}"
     )
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """How a run ended. What is claimed is checked against the ledger first."""
 
+from eucentric.agent.control import ABORTED
 from eucentric.agent.outcome import Ending
 from eucentric.agent.recovery import open_doubts
 from eucentric.agent.run import Run
@@ -65,6 +66,8 @@ def _failed(run: Run, error: EucentricError) -> tuple[Ending, EucentricError]:
     """An act in doubt waits for a person, whatever error left it so."""
     doubts = open_doubts(run.store.ledger.events(run=run.id))
     ending = _BY_EXIT_CODE.get(type(error).exit_code, "failed")
+    if error.error_code == ABORTED:
+        ending = "aborted"
     if doubts and ending != "parked":
         told = InDoubt(
             f"{doubts[0].what}: begun, and nobody knows how it ended",

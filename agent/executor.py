@@ -1,6 +1,8 @@
 """The one door: a tool call is validated, recorded, run with a gated microscope, and its result recorded."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.door import TAKEN_UP_AGAIN
+from eucentric.agent.gate import decision
 from eucentric.agent.permit import Permit
 from eucentric.agent.run import Run
 from eucentric.core.base import Model
@@ -15,6 +18,7 @@ from eucentric.core.calls import Finding, ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,
     BadInput,
+    Busy,
     EucentricError,
     NoSpecimenCard,
     from_dict,
@@ -56,13 +60,50 @@ class Executor:
     def __init__(self, run: Run, report: Callable[[], tuple[Path, Path]]) -> None:
         self.run = run
         self._report = report
-        self.permit: Permit | None = None
+        self._permit: Permit | None = None
+        self._taken: dict[str, Permit] = {}
+        """By gate: a decision grants one permit, or its frames and time could be had twice."""
+        self._acting = threading.Lock()
+
+    @property
+    def permit(self) -> Permit | None:
+        """The approval in force, or None.
+
+        Raises
+        ------
+        ApprovalRefused
+            When it is set: the ledger has no such decision for this run, or it has been used already.
+        """
+        return self._permit
+
+    @permit.setter
+    def permit(self, permit: Permit | None) -> None:
+        if permit is not None and self._taken.get(permit.approval.gate) is not permit:
+            self._check_on_record(permit)
+            self._taken[permit.approval.gate] = permit
+        self._permit = permit
+
+    def _check_on_record(self, permit: Permit) -> None:
+        """An approval is what a row says that somebody decided, to the letter; an object alone is none."""
+        approval = permit.approval
+        gate = visible(approval.gate, limit=60)
+        if decision(self.run.store, self.run.id, approval.gate) != approval:
+            why = f"the ledger has no such decision at gate {gate} of run {self.run.id}"
+        elif approval.gate in self._taken:
+            why = f"the decision at gate {gate} is in use already"
+        else:
+            return
+        raise ApprovalRefused(
+            "this approval is not in force", f"{why}. Nothing was sent", "ask at a new gate"
+        )
 
     def call(self, call: ToolCall) -> ToolResult:
         """Run one call. Errors of the tree are recorded and raised; a finished call is handed back.
 
         Raises
         ------
+        Busy
+            Another thread has a call of this run under way; nothing was sent, nothing is queued.
         EucentricError
             Whatever refused or failed; the row that says so is written first.
         """
@@ -72,6 +113,30 @@ class Executor:
         tool, args = self._admitted(call)
         if tool.risk == "safety":
             return self._at_once(call, tool, args)
+        if tool.risk in _FREE:
+            return self._carried_out(call, tool, args)
+        with self._alone(call):
+            return self._carried_out(call, tool, args)
+
+    @contextmanager
+    def _alone(self, call: ToolCall) -> Iterator[None]:
+        """What is asked (frames left, dose so far) must still be true when it is sent: one acting call at a time."""
+        if not self._acting.acquire(blocking=False):
+            error = Busy(
+                f"{call.tool}: run {self.run.id} is carrying out another call",
+                "one acts at a time; nothing was sent and nothing is queued",
+                "try when it has ended",
+            )
+            self._refused(call, error)
+            raise error
+        try:
+            yield
+        finally:
+            self._acting.release()
+
+    def _carried_out(self, call: ToolCall, tool: Tool[Any, Any], args: Model) -> ToolResult:
+        if tool.risk == "expose":
+            self.run.hear_exposures()
         microscope = GatedMicroscope(self.run, call, self.permit if tool.risk not in _FREE else None)
         before = microscope.door.now()
         self._begin(call, tool, {"state": before.model_dump(mode="json")})
@@ -109,10 +174,13 @@ class Executor:
             args = validated(tool, call.args)
             self._allowed(tool)
         except EucentricError as error:
-            body = {"act": call.tool, "step": call.step, "sent": False, "error": error.as_dict()}
-            self.run.log("failed", f"{visible(call.tool, limit=60)} refused: {error.what}", body)
+            self._refused(call, error)
             raise
         return tool, args
+
+    def _refused(self, call: ToolCall, error: EucentricError) -> None:
+        body = {"act": call.tool, "step": call.step, "sent": False, "error": error.as_dict()}
+        self.run.log("failed", f"{visible(call.tool, limit=60)} refused: {error.what}", body)
 
     def _allowed(self, tool: Tool[Any, Any]) -> None:
         if tool.risk in _FREE:
@@ -153,7 +221,7 @@ class Executor:
         rows = self.run.store.ledger.events(
             run=self.run.id, kinds=("concluded",), action_id=call.id, newest_first=True, limit=1
         )
-        if not rows or rows[0].body.get("args_sha256") != call.args_sha256:
+        if not rows or rows[0].body.get("args_sha256") != _digest_or_none(call):
             return None
         result = ToolResult.model_validate(
             {k: v for k, v in rows[0].body.items() if k in ToolResult.model_fields}
@@ -182,6 +250,14 @@ class Executor:
             )
         for reason in (*getattr(value, "excluded", ()), *getattr(value, "rejected", ())):
             self.run.log("excluded", visible(str(reason), limit=400), {"call": call.id}, tool=call.tool)
+
+
+def _digest_or_none(call: ToolCall) -> str | None:
+    """None for arguments that are no JSON (a NaN, an infinity): no row has them, and validation refuses them."""
+    try:
+        return call.args_sha256
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _result(

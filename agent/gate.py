@@ -31,6 +31,8 @@ class Asked:
     plan: dict[str, Any]
     held: str | None = None
     """Why the beam was held when it was asked, as the card says."""
+    until: str = ""
+    """UTC time at which an approval ends in any case: a booking, maintenance."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def open_gate(run: Run, asked: Asked) -> None:
         "envelope": asked.envelope.model_dump(mode="json"),
         "plan": asked.plan,
         "held": asked.held,
+        "until": asked.until,
     }
     run.log("asked", f"gate {asked.gate}: approve the plan?", body)
 
@@ -153,7 +156,7 @@ def decide(store: Store, run_id: str, asked: Asked, answer: Answer, seconds: flo
         reason=visible(answer.reason or answer.edit, limit=400),
         card_sha256=sha256_text(asked.card),
         seconds_on_screen=round(seconds, 2),
-        expires_utc=expiry(APPROVAL_HOURS),
+        expires_utc=min(expiry(APPROVAL_HOURS), asked.until or "9"),
     )
     ledger = store.ledger
     with ledger.transaction():
@@ -203,7 +206,10 @@ def asked_of(row: Event) -> Asked:
     """The question that a row recorded."""
     body = row.body
     envelope = Envelope.model_validate(body["envelope"])
-    return Asked(body["gate"], body["card"], body["binding"], envelope, body["plan"], body.get("held"))
+    return Asked(
+        body["gate"], body["card"], body["binding"], envelope, body["plan"], body.get("held"),
+        str(body.get("until") or ""),
+    )  # fmt: skip
 
 
 def held_when_asked(run: Run, gate: str) -> str | None:

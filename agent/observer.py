@@ -16,6 +16,14 @@ class Observer:
     def told(self, text: str) -> None:
         """One line that must be read, such as why an edit was not taken."""
 
+    def paused(self, text: str) -> None:
+        """The run stands still: why, and what releases it. It must be read."""
+        self.told(text)
+
+    def released(self, text: str) -> None:
+        """The run goes on."""
+        self.told(text)
+
     def proposed(self, proposal: Proposal) -> None:
         """What was understood."""
 

@@ -6,11 +6,11 @@ from eucentric.core.base import Model
 from eucentric.core.calls import Finding
 
 Ending = Literal[
-    "done", "partial", "answered", "planned", "clarify", "refused", "stopped", "parked", "failed"
+    "done", "partial", "answered", "planned", "clarify", "refused", "stopped", "aborted", "parked", "failed"
 ]
 EXIT: dict[str, int] = {
     "done": 0, "partial": 0, "answered": 0, "planned": 0, "failed": 1, "refused": 3, "clarify": 4, "stopped": 5,
-    "parked": 6,
+    "aborted": 5, "parked": 6,
 }  # fmt: skip
 
 
@@ -30,6 +30,8 @@ class RunOutcome(Model):
     skipped: tuple[str, ...] = ()
     gate: str | None = None
     error: dict[str, Any] | None = None
+    restored: str = ""
+    """Which settings were put back at the end, which stay and why, and where the stage stands if it moved."""
     report: str | None = None
     events: int = 0
     head: str = ""

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from eucentric.core.calls import Approval, Binding, Envelope
-from eucentric.core.clock import utc_now
 from eucentric.core.errors import ApprovalRefused, DoseRefused
 from eucentric.core.instrument import MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.core.units import STAGE
@@ -25,6 +24,7 @@ class Permit:
         self.approval, self.envelope = approval, approval.envelope
         self.plan, self.limits_version, self.started_s = plan, limits_version, started_s
         self.frames_used = 0
+        self.electrons_used = 0.0
 
     def check_call(self, tool: str) -> None:
         """The tool must be one of those approved."""
@@ -38,7 +38,7 @@ class Permit:
             self._refuse(
                 "this act", "specimen, holder, voltage, instrument, limits or plan changed since the approval"
             )
-        if self.approval.expires_utc and utc_now() > self.approval.expires_utc:
+        if self.approval.expires_utc and _utc_in(margin_s) > self.approval.expires_utc:
             self._refuse("this act", f"the approval expired at {self.approval.expires_utc}")
         spent = state.time_s - self.started_s + margin_s
         if spent > self.envelope.max_seconds:
@@ -77,8 +77,8 @@ class Permit:
                 f"probe current {current:g} pA", f"approved {self.envelope.max_probe_current_pa:g} pA"
             )
 
-    def check_scan(self, scan: Scan, dose_after: float, current_pa: float) -> None:
-        """Frames left, dose at the place and current must be inside the envelope."""
+    def check_scan(self, scan: Scan, dose_after: float, current_pa: float, electrons: float = 0.0) -> None:
+        """Frames left, dose at the place, electrons left and current must be inside the envelope."""
         count = self.frames_used + len(scan.detectors)
         if count > self.envelope.max_frames:
             self._refuse(f"frame {count}", f"approved {self.envelope.max_frames} frames")
@@ -88,6 +88,11 @@ class Permit:
                 f"approved {self.envelope.max_dose_e_per_a2:.3g}. Nothing was sent to the instrument",
                 "image another place, or have an operator approve a wider envelope",
             )
+        most = self.envelope.max_electrons
+        if most is not None and self.electrons_used + electrons > most * (1 + 1e-9):
+            self._refuse(
+                f"{self.electrons_used + electrons:.3g} electrons in this run", f"approved {most:.3g} in all"
+            )
         if current_pa > self.envelope.max_probe_current_pa * (1 + 1e-6):
             self._refuse(
                 f"probe current {current_pa:g} pA", f"approved {self.envelope.max_probe_current_pa:g} pA"
@@ -96,6 +101,10 @@ class Permit:
     def use_frames(self, count: int) -> None:
         """Count frames against the envelope."""
         self.frames_used += count
+
+    def use_electrons(self, count: float) -> None:
+        """Count electrons against the envelope."""
+        self.electrons_used += count
 
     def _refuse(self, what: str, why: str, code: str | None = None) -> None:
         raise ApprovalRefused(
@@ -121,7 +130,11 @@ def binding_of(plan: str, limits_version: str, state: MicroscopeState) -> Bindin
 
 def expiry(hours: float) -> str:
     """UTC time that many hours from now, as rows write it."""
-    then = datetime.now(UTC) + timedelta(hours=hours)
+    return _utc_in(3600 * hours)
+
+
+def _utc_in(seconds: float) -> str:
+    then = datetime.now(UTC) + timedelta(seconds=seconds)
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,6 +1,7 @@
 """Who decides, if nobody is at a terminal: a policy file that a person wrote, or nobody."""
 
 import hashlib
+import math
 from pathlib import Path
 
 from pydantic import Field
@@ -70,6 +71,8 @@ def outside(policy: Envelope, wanted: Envelope) -> list[str]:
         ask, may = getattr(wanted, field), getattr(policy, field)
         if ask > may:
             wrong.append(f"{ask:.4g} {words}, {may:.4g} granted")
+    if policy.max_electrons is not None and (wanted.max_electrons or math.inf) > policy.max_electrons:
+        wrong.append(f"{wanted.max_electrons or math.inf:.4g} electrons, {policy.max_electrons:.4g} granted")
     for field in ("x_um", "y_um", "z_um", "alpha_deg", "beta_deg"):
         ask_low, ask_high = getattr(wanted, field)
         may_low, may_high = getattr(policy, field)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from eucentric.agent.legs import path_problems
 from eucentric.agent.rehearsal import Row as Row
 from eucentric.agent.rehearsal import Walk, take_steps
 from eucentric.core.base import Model
 from eucentric.core.calls import Envelope
 from eucentric.core.plan import Plan
 from eucentric.core.units import STAGE
+from eucentric.instruments.limits import Limits
 from eucentric.tools.base import Setting
 
 _AXES = ("x_um", "y_um", "z_um", "alpha_deg", "beta_deg")
@@ -24,6 +26,8 @@ class Preview(Model):
     """Worst case at any atom of a target, with what comes before it in the plan [e/Å²]."""
     elsewhere_e_per_a2: float
     """Worst case beside the targets (focus areas) [e/Å²]."""
+    electrons: float = 0.0
+    """All that reach the specimen, wherever, at most."""
     x_um: tuple[float, float]
     y_um: tuple[float, float]
     """Stage positions the plan may reach [µm]."""
@@ -61,6 +65,7 @@ def preview(
     budget_e_per_a2: float,
     before_e_per_a2: float = 0.0,
     earlier: Earlier = _nothing,
+    limits: Limits | None = None,
 ) -> Preview:
     """Walk the plan once with every loop at its bound.
 
@@ -72,6 +77,8 @@ def preview(
         Most any place may receive: the smaller of the specimen card's and the request's.
     earlier
         Looks up what other places have had.
+    limits
+        For the stage's way: excursion, and room between the pole pieces.
     """
     current = setting.state.optics.get("probe_current_pa", 0.0)
     walk = Walk(setting, current_pa=current, place=before_e_per_a2, given=before_e_per_a2, earlier=earlier)
@@ -79,6 +86,11 @@ def preview(
     walk.reach = {key: [stage[key].reported if key in stage else 0.0] for key in _AXES}
     take_steps(plan.steps, walk, 1)
     _check_limits(walk)
+    origin = {key: reading.reported for key, reading in stage.items()}
+    inserted = [name for name, inside in setting.state.inserted.items() if inside]
+    walk.problems += path_problems(
+        walk.legs, origin, setting.capabilities, limits, setting.state.holder, inserted
+    )
     worst = max(walk.worst, walk.shared)
     if worst > budget_e_per_a2:
         walk.problems.append(
@@ -100,6 +112,7 @@ def preview(
         megabytes=walk.megabytes,
         dose_e_per_a2=worst,
         elsewhere_e_per_a2=walk.elsewhere,
+        electrons=walk.electrons,
         **{key: (min(values), max(values)) for key, values in walk.reach.items()},
         probe_current_pa=walk.current_pa,
         budget_e_per_a2=budget_e_per_a2,
@@ -142,6 +155,7 @@ def envelope_for(plan: Plan, shown: Preview) -> Envelope:
         max_dose_e_per_a2=min(
             shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2)
         ),
+        max_electrons=1.1 * shown.electrons or None,
         x_um=widened(shown.x_um, _room(shown, shown.x_um)),
         y_um=widened(shown.y_um, _room(shown, shown.y_um)),
         z_um=widened(shown.z_um, 0.1),

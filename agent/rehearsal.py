@@ -4,6 +4,7 @@ One round of a loop stands for all; what can happen at one place again is multip
 """
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from eucentric.agent.dosebook import stage_error_um
 from eucentric.agent.executor import validated
+from eucentric.agent.legs import Leg
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput, EucentricError
@@ -20,6 +22,7 @@ from eucentric.core.plan import Step
 from eucentric.core.units import echo
 from eucentric.tools.base import Setting, Tool
 from eucentric.tools.catalogue import tool_named
+from eucentric.tools.go_to_target import SETTLED_S
 from eucentric.tools.move_stage import target_of
 from eucentric.tools.scanning import predicted_dose
 
@@ -50,6 +53,7 @@ class Walk:
     seconds: float = 0.0
     frames: int = 0
     megabytes: float = 0.0
+    electrons: float = 0.0
     shared: float = 0.0
     """Dose that any place may have had from surveys."""
     place: float = 0.0
@@ -61,6 +65,8 @@ class Walk:
     worst: float = 0.0
     elsewhere: float = 0.0
     reach: dict[str, list[float]] = field(default_factory=dict)
+    legs: list[Leg] = field(default_factory=list)
+    """The stage's way, for the limits that depend on it."""
     current_pa: float = 0.0
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -97,7 +103,16 @@ class Walk:
         """Take up again what places near this one had before."""
         x, y = self.xy()
         near = [dose for vx, vy, dose in self.visited if max(abs(vx - x), abs(vy - y)) < self.near_um]
-        self.place = sum(near) + self.earlier(x, y, self.field_um, self.field_um)
+        self.place = sum(near) + self.earlier(x, y, self.field_um, self.field_um) + self.if_missed()
+
+    def if_missed(self) -> float:
+        """What the last places had: where the stage still is if it missed its moves."""
+        missed = self.setting.capabilities.position_errors.missed_moves
+        return sum(dose for _, _, dose in self.visited[-missed:]) if missed else 0.0
+
+    def settle(self, seconds: float | None) -> None:
+        """How long the stage will have stood."""
+        self.setting = dataclasses.replace(self.setting, settled_s=seconds)
 
 
 def take_steps(steps: tuple[Step, ...], walk: Walk, times: int) -> None:
@@ -116,6 +131,9 @@ def _loop(step: Step, walk: Walk, times: int) -> None:
     worst, elsewhere = walk.worst, walk.elsewhere
     walk.place = walk.given = walk.shared = walk.worst = walk.elsewhere = 0.0
     take_steps(step.do, walk, times * rounds)
+    if rounds > 1 and _looks(step):
+        approach = max(row.each.dose_e_per_a2 for row in walk.rows if row.tool == "go_to_target")
+        walk.worst = max(walk.worst, min(1, _missable(walk)) * walk.given + approach)
     again = _rounds_at_one_place(step, walk, rounds, _drift(step, walk, rounds))
     walk.visited[visited:] = [(x, y, dose * again) for x, y, dose in walk.visited[visited:]]
     walk.worst = max(worst, shared + before + walk.worst * again) if walk.worst else worst
@@ -147,6 +165,7 @@ def _drift(step: Step, walk: Walk, rounds: int) -> float:
             low_or_high + steps[key] * (rounds - 2) for low_or_high in _ends(second.reach[key])
         ]
         walk.reach[key].append(last[key])
+    walk.legs.append(Leg(step.id, {key: once[key].reported for key in once}, last, exact=False))
     stage = {key: Reading(commanded=last[key], reported=last[key]) for key in once}
     _set(walk, stage=stage)
     return max((abs(steps[key]) for key in ("x_um", "y_um") if key in steps), default=0.0)
@@ -160,6 +179,22 @@ def _rounds_at_one_place(step: Step, walk: Walk, rounds: int, drift_um: float) -
     """How often one place can be exposed by the rounds of a loop."""
     if not _moves(step):
         return rounds
+    missed = _missable(walk)
+    return max(
+        _rounds_as_told(step, walk, rounds, drift_um), min(rounds, 1 + (0 if _looks(step) else missed))
+    )
+
+
+def _missable(walk: Walk) -> int:
+    return walk.setting.capabilities.position_errors.missed_moves
+
+
+def _looks(step: Step) -> bool:
+    """Whether each round finds its place by image, so that a missed move is noticed."""
+    return any(inner.tool == "go_to_target" or _looks(inner) for inner in step.do)
+
+
+def _rounds_as_told(step: Step, walk: Walk, rounds: int, drift_um: float) -> int:
     if step.for_each is None:
         return rounds if drift_um < walk.near_um else 1
     grid = walk.pitches.get(step.for_each.partition(".")[0])
@@ -198,7 +233,10 @@ def _call(step: Step, walk: Walk, times: int) -> None:
     walk.seconds += cost.seconds * times
     walk.frames += cost.frames * times
     walk.megabytes += cost.megabytes * times
+    walk.electrons += cost.electrons * times
     _widest(tool.name, args, walk)
+    if walk.setting.settled_s is not None:
+        walk.settle(walk.setting.settled_s + cost.seconds)
     _effects(step, tool.name, args, walk)
     _dose(tool.name, args, cost, walk)
 
@@ -259,33 +297,45 @@ def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
         _set(walk, optics=changed)
         walk.current_pa = max(walk.current_pa, changed.get("probe_current_pa", 0.0))
     elif name == "move_stage":
-        _moved(args, walk)
+        _moved(step.id, args, walk)
     elif name == "go_to_target":
         walk.leave()
+        walk.settle(SETTLED_S if getattr(args, "settle", True) else 0.0)
     elif name == "survey":
         margin = args.fov_um / 2 + 3.0  # targets are found anywhere in the tiles
         half = (args.half_width_um(args.tiles_x), args.half_width_um(args.tiles_y))
-        _reach_around(args, (half[0] + margin, half[1] + margin), walk)
+        _reach_around(step.id, args, (half[0] + margin, half[1] + margin), walk)
     elif name == "grid_positions":
         counts = (getattr(args, "nx", 1), getattr(args, "ny", 1))
         pitch = getattr(args, "pitch_um", 0.0) or 1e-9
-        _reach_around(args, ((counts[0] - 1) / 2 * pitch, (counts[1] - 1) / 2 * pitch), walk)
+        _reach_around(step.id, args, ((counts[0] - 1) / 2 * pitch, (counts[1] - 1) / 2 * pitch), walk)
         walk.pitches[step.id] = (pitch, *counts)
 
 
-def _reach_around(args: Any, half_um: tuple[float, float], walk: Walk) -> None:
+def _reach_around(step: str, args: Any, half_um: tuple[float, float], walk: Walk) -> None:
+    low, high = _readings(walk), _readings(walk)
     centres = zip(_centre(args), walk.xy(), strict=True)
     for key, (asked, here), half in zip(("x_um", "y_um"), centres, half_um, strict=True):
         centre = here if asked is None else asked
-        walk.reach[key] += [centre - half, centre + half]
+        low[key], high[key] = centre - half, centre + half
+        walk.reach[key] += [low[key], high[key]]
+    walk.legs.append(Leg(step, low, high, exact=False))
 
 
-def _moved(args: Any, walk: Walk) -> None:
+def _readings(walk: Walk) -> dict[str, float]:
+    """Where the stage would stand, by field."""
+    return {key: reading.reported for key, reading in walk.setting.state.stage.items()}
+
+
+def _moved(step: str, args: Any, walk: Walk) -> None:
     walk.leave()
+    walk.settle(0.0)
     if args.mode == "saved":
         walk.place = sum(dose for _, _, dose in walk.visited)  # it may be any of them
         return
     target = target_of(args, walk.setting.state, {})
+    start = _readings(walk)
+    walk.legs.append(Leg(step, start, {**start, **target}))
     for key, value in target.items():
         walk.reach[key].append(value)
     stage = {
@@ -307,10 +357,12 @@ def _set(
     if stage:
         update["stage"] = stage
     new: MicroscopeState = state.model_copy(update=update)
-    walk.setting = Setting(walk.setting.capabilities, new, walk.setting.specimen)
+    walk.setting = dataclasses.replace(walk.setting, state=new)
 
 
 def _dose(name: str, args: Any, cost: Cost, walk: Walk) -> None:
+    if name == "go_to_target":  # until the place is found again, it may be the last one
+        walk.worst = max(walk.worst, walk.shared + walk.if_missed() + cost.dose_e_per_a2)
     if name == "survey":
         deep = _survey_dose(args, cost, walk)
         before = max(walk.place, _before_survey(args, walk))

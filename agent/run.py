@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook, stage_error_um
+from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook
+from eucentric.agent.dosemap import place_dose
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
+from eucentric.agent.readback import named_state
+from eucentric.agent.stays import Errors
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, EucentricError, Parked
 from eucentric.core.event import Event
@@ -20,6 +24,8 @@ from eucentric.core.units import STAGE, from_si
 from eucentric.instruments.driver import DriverState
 from eucentric.instruments.instrument import Instrument
 from eucentric.instruments.port import Image
+from eucentric.knowledge.damage import with_budget
+from eucentric.knowledge.dose import PlaceDose
 from eucentric.tools.move_stage import saved_places
 
 
@@ -35,10 +41,13 @@ class Run:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.store, self.id = store, run_id
-        self.instrument, self.specimen, self.note = instrument, specimen, note
+        self.instrument, self.note = instrument, note
+        self.specimen = with_budget(specimen) if specimen else None
         self.capabilities = instrument.capabilities()
-        self.book = DoseBook(stage_error_um(self.capabilities))
+        self.book = DoseBook(Errors.declared(self.capabilities))
         self.stopping = threading.Event()
+        self.until: datetime | None = None
+        """When the person who asked wants it to be over, at the latest."""
         self.checkpoint: Callable[[str], None] = lambda act: None
         """Called before each act that commands the instrument: here a run pauses, or ends (it then raises)."""
         self.broken: EucentricError | None = None
@@ -46,7 +55,11 @@ class Run:
         self._pixels: dict[str, Image] = {}
         self._frames: dict[str, Frame] = {}
         state = instrument.state()
+        self._heard = 0
+        """Last row whose dose is in the book."""
         self._load_doses(self.capabilities.identity, state.loading)
+        self.arrived_s: float | None = None
+        """When the stage last arrived, by the instrument's clock; None if nobody here moved it."""
         self.stay = self._present_stay(state)
         self._left = LastSeen.of(store.ledger.events(run=run_id, kinds=WITH_STATE))
 
@@ -54,6 +67,11 @@ class Run:
     def folder(self) -> Path:
         """`runs/ID/` of the store."""
         return self.store.run_folder(self.id)
+
+    def now(self) -> MicroscopeState:
+        """Fresh read-back of the instrument."""
+        caps, instrument = self.capabilities, self.instrument
+        return named_state(caps.identity, caps.simulated, instrument.state(), instrument.held())
 
     def log(
         self,
@@ -70,8 +88,15 @@ class Run:
         return self.store.ledger.append(self.id, kind, actor, text, body, action_id=action_id, tool=tool)
 
     def _load_doses(self, instrument: str, loading: str) -> None:
-        rows = self.store.ledger.events(kinds=("intended", "returned", "failed", "in_doubt"))
+        rows = self.store.ledger.events(
+            kinds=("intended", "returned", "failed", "in_doubt", "concluded"), after=self._heard
+        )
         self.book.load(rows, instrument, loading)
+        self._heard = rows[-1].seq if rows else self._heard
+
+    def hear_exposures(self) -> None:
+        """Enter what was charged since, by other runs too: the budget is the specimen's, not the run's."""
+        self._load_doses(self.capabilities.identity, self.instrument.state().loading)
 
     def _present_stay(self, state: DriverState) -> str:
         """The stay that the last move began, if the stage surely still stands there; else a new one.
@@ -87,6 +112,7 @@ class Run:
             if all(
                 abs(then.stage[key].reported - here[key]) < SAME_STAY_UM for key in here if key in then.stage
             ):
+                self.arrived_s = then.time_s
                 return f"{last.run_id}:{last.action_id}"
         return f"{self.id}:from-event-{self.store.ledger.head()[0]}"
 
@@ -108,6 +134,17 @@ class Run:
                 "bring it back there and resume, or start a new run",
             )
         self._left = None
+
+    def expect(self, state: MicroscopeState) -> None:
+        """The next act must find the instrument as it was: it stood still meanwhile, and hands may have been at it.
+
+        The probe current is read, not set: it may fall by itself, and has its own bounds. Where a run that was
+        taken up again must stand is not forgotten for it.
+        """
+        if self._left is not None:
+            return
+        optics = {key: value for key, value in state.optics.items() if key != "probe_current_pa"}
+        self._left = LastSeen(state.model_copy(update={"optics": optics}))
 
     # --- frames ---------------------------------------------------------------------------------------
 
@@ -161,9 +198,18 @@ class Run:
         """Upper bound of the dose so far at the deepest place of a field that another stay will image [e/Å²]."""
         size = max(width_um, 1e-3), max(height_um, 1e-3)
         field = Charge(
-            x_um=x_um, y_um=y_um, width_um=size[0], height_um=size[1], dose_e_per_a2=0, stay="later"
-        )
-        return self.book.before(field)
+            x_um=x_um, y_um=y_um, width_um=size[0], height_um=size[1], dose_e_per_a2=0, stay="later",
+            time_s=self.instrument.state().time_s,
+        )  # fmt: skip
+        return self.book.before(field, missed=False)
+
+    def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
+        """What dose a spot has had, in the readings of the present stay [µm]; None: at the present place."""
+        self.hear_exposures()
+        here = self._present_place()
+        at = {"x_um": here.x_um if x_um is None else x_um, "y_um": here.y_um if y_um is None else y_um}
+        budget = self.specimen.dose_budget_e_per_a2 if self.specimen else None
+        return place_dose(self.book, here.model_copy(update=at), budget)
 
     def positions(self) -> dict[str, tuple[float, float]]:
         """Places saved for the present specimen loading, by name: (x, y) [µm]."""
@@ -178,7 +224,14 @@ class Run:
             (state.reported.get(axis, 0.0) + state.optics.get(f"beam_shift_{axis}", 0.0)) * 1e6
             for axis in ("x", "y")
         )
-        return Charge(x_um=x, y_um=y, width_um=1e-3, height_um=1e-3, dose_e_per_a2=0, stay=self.stay)
+        return Charge(
+            x_um=x, y_um=y, width_um=1e-3, height_um=1e-3, dose_e_per_a2=0, stay=self.stay, time_s=state.time_s,
+            settled_s=self.settled_s(state.time_s),
+        )  # fmt: skip
+
+    def settled_s(self, time_s: float) -> float | None:
+        """How long the stage has stood at that time of the instrument's clock; None if nobody knows."""
+        return None if self.arrived_s is None or time_s < self.arrived_s else time_s - self.arrived_s
 
     def _field(self, frame: Frame) -> Charge:
         if frame.x_um is None or frame.y_um is None:
@@ -192,6 +245,8 @@ class Run:
             height_um=height,
             dose_e_per_a2=0,
             stay=self.stay,
+            time_s=(state := self.instrument.state()).time_s,
+            settled_s=self.settled_s(state.time_s),
         )
 
     def new_pixels(self, pixels: Image) -> tuple[str, Image]:

@@ -4,30 +4,32 @@ import contextlib
 import traceback
 from typing import Any
 
-from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.agenda import Agenda, Item
-from eucentric.agent.card import gate_card
+from eucentric.agent.checkpoint import Checkpoint
+from eucentric.agent.closing import outcome_of, reported
+from eucentric.agent.control import FINISHED
 from eucentric.agent.edit import edited
 from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
-from eucentric.agent.gate import Asked, Channel, decision, held_when_asked, open_gate, wait_for_answer
+from eucentric.agent.gate import Asked, Channel, decision, open_gate, wait_for_answer
 from eucentric.agent.judge import Judgement, judge, judge_error
 from eucentric.agent.observer import Observer as Observer
-from eucentric.agent.outcome import EXIT, Ending, RunOutcome
-from eucentric.agent.permit import Permit, binding_of
+from eucentric.agent.outcome import Ending, RunOutcome
 from eucentric.agent.planner import Defaults, Planner, Situation
-from eucentric.agent.preview import Preview, envelope_for, preview
-from eucentric.agent.readback import named_state
+from eucentric.agent.preview import Preview
+from eucentric.agent.pricing import priced, question_of
 from eucentric.agent.report import write_report
+from eucentric.agent.restore import put_back
+from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
-from eucentric.core.anchors import frame_anchors, state_anchors
+from eucentric.agent.taking import Taking
+from eucentric.agent.twins import repeats_itself
 from eucentric.core.calls import Approval, ToolCall
-from eucentric.core.chain import verify
-from eucentric.core.errors import ApprovalRefused, BadInput, Defect, EucentricError, Stopped
+from eucentric.core.clock import utc_now
+from eucentric.core.errors import BadInput, Defect, EucentricError, Stopped
 from eucentric.core.instrument import MicroscopeState
 from eucentric.core.plan import Plan, Proposal
-from eucentric.core.request import Request, SpecimenCard
-from eucentric.tools.base import Setting
+from eucentric.core.request import Request
 from eucentric.tools.catalogue import CATALOGUE
 
 _VOID_WHEN_RESUMED = ("aborted", "edited")
@@ -43,6 +45,9 @@ class Session:
         self.run, self.request, self.planner = run, request, planner
         self.channel, self.observer = channel, observer
         self.executor = Executor(run, lambda: write_report(run.store, run.id))
+        self.taking = Taking(run)
+        self.checkpoint = Checkpoint(run, self.taking, observer)
+        run.checkpoint = self.checkpoint.before_act
         self.proposal: Proposal | None = None
         self.shown: Preview | None = None
         self.agenda: Agenda | None = None
@@ -51,15 +56,13 @@ class Session:
         self.error: EucentricError | None = None
         self.gate: str | None = None
         self.say = ""
-        self._leased = False
-        self._loop_start_s: dict[str, float] = {}
+        self.rounds = Rounds(run)
 
     # --- reading --------------------------------------------------------------------------------------
 
     def state(self) -> MicroscopeState:
         """The instrument as it is."""
-        caps, instrument = self.run.capabilities, self.run.instrument
-        return named_state(caps.identity, caps.simulated, instrument.state(), instrument.held())
+        return self.run.now()
 
     def situation(self) -> Situation:
         """What a planner may know."""
@@ -110,7 +113,7 @@ class Session:
 
     def rehearse(self) -> str:
         """Plan to preview: 'ok', or 'refused' if it can't run as it is."""
-        self.shown = self._previewed(self.plan)
+        self.shown = priced(self.run, self.plan, self.budget())
         body = {"preview": self.shown.model_dump(mode="json"), "plan_sha256": self.plan.sha256}
         self.run.log("previewed", f"{self.shown.seconds:.0f} s, {self.shown.frames} frames", body)
         self.observer.previewed(self.plan, self.shown)
@@ -118,27 +121,11 @@ class Session:
             self.say = f"Refused: {'; '.join(self.shown.problems)}. Nothing was sent to the instrument."
         return "refused" if self.shown.problems else "ok"
 
-    def _previewed(self, plan: Plan) -> Preview:
-        setting = Setting(self.run.capabilities, self.state(), self.run.specimen or _no_card())
-        shown = preview(plan, setting, self.budget(), self.run.dose_at(None), self.run.dose_in)
-        shown = self._with_earlier_reach(shown, plan)
-        if not shown.frames or self.run.specimen is not None:
-            return shown
-        no_card = "no specimen card, no beam: give one with --specimen CARD.toml"
-        return shown.model_copy(update={"problems": (*shown.problems, no_card)})
-
-    def _with_earlier_reach(self, shown: Preview, plan: Plan) -> Preview:
-        """A run taken up again stands elsewhere than it began; its recorded targets keep their places."""
-        for row in self.run.store.ledger.events(run=self.run.id, kinds=("previewed",)):
-            if row.body.get("plan_sha256") == plan.sha256:
-                shown = shown.joined_with(Preview.model_validate(row.body["preview"]))
-        return shown
-
     def ask(self) -> str:
         """Ask a person; returns the outcome at the gate."""
         while True:
             asked = self._question()
-            approval = wait_for_answer(self.run, asked, self.channel)
+            approval = wait_for_answer(self.run, asked, self.checkpoint.at_gate(self.channel))
             self.observer.decided(approval)
             if approval.outcome != "edited":
                 return self._answered(approval)
@@ -155,7 +142,8 @@ class Session:
         used = [row for row in rows if row.kind == "intended"]
         if asked and not (used and used[-1].seq > asked[-1].seq):
             approval = decision(self.run.store, self.run.id, asked[-1].body["gate"])
-            if approval is not None and approval.outcome not in _VOID_WHEN_RESUMED:
+            twin = repeats_itself(self.run.store, self.run, self.plan)  # exposing it again takes a new answer
+            if approval is not None and not _void(approval) and not twin:
                 self.gate = approval.gate
                 self.observer.decided(approval)
                 return self._answered(approval)
@@ -166,16 +154,13 @@ class Session:
             raise Defect("asked before the preview")
         count = len(self.run.store.ledger.events(run=self.run.id, kinds=("asked",)))
         self.gate = f"g{count + 1}"
-        state = self.state()
-        envelope = envelope_for(self.plan, self.shown)
-        card = gate_card(self.plan, self.shown, envelope, self.run.specimen, state, self.gate)
-        binding = binding_of(self.plan.sha256, self.run.capabilities.limits_version, state).sha256
-        asked = Asked(self.gate, card, binding, envelope, self.plan.model_dump(mode="json"), state.held)
+        asked = question_of(self.run, self.plan, self.shown, self.gate)
         open_gate(self.run, asked)
         return asked
 
     def _answered(self, approval: Approval) -> str:
         if approval.outcome != "approved":
+            self.checkpoint.raise_if_aborted()
             self.say = GATE_SAYS.get(approval.outcome, approval.outcome).format(
                 run=self.run.id, gate=approval.gate, by=approval.by, reason=approval.reason
             )
@@ -184,36 +169,9 @@ class Session:
         return "approved"
 
     def take(self, approval: Approval) -> None:
-        """Put an approval in force: take the writer lease, and allow the beam again if it was held.
-
-        Raises
-        ------
-        ApprovalRefused
-            It is not for what is there now, or the beam was stopped after the card was shown: whoever
-            approved could not know that.
-        """
-        state = self.state()
-        version = self.run.instrument.capabilities().limits_version
-        permit = Permit(approval, self.plan.sha256, version, state.time_s)
-        permit.check_state(state)
-        self._check_hold(approval, state.held)
-        self.run.instrument.lease(f"run {self.run.id}")
-        self._leased = True
-        if self.run.instrument.held():
-            self._check_hold(approval, self.run.instrument.held())
-            self.run.log(
-                "changed", f"hold of the beam released by {approval.by}: {state.held}", {"held": state.held}
-            )
-            self.run.instrument.clear_hold(approval.by)
-        self.executor.permit = permit
-
-    def _check_hold(self, approval: Approval, held: str | None) -> None:
-        if held and held != held_when_asked(self.run, approval.gate):
-            raise ApprovalRefused(
-                f"the beam was stopped after gate {approval.gate} was asked",
-                f"held: {held}; the approval does not cover that",
-                "run it again: the next card says that the beam is held",
-            )
+        """Put an approval in force (see `Taking.take`); from now on the instrument's suspenders count."""
+        self.executor.permit = self.taking.take(approval, self.plan.sha256)
+        self.checkpoint.arm()
 
     def _edit(self, text: str) -> None:
         """Apply 'step.argument=value' and rehearse again; a change that can't run is not taken over."""
@@ -221,7 +179,7 @@ class Session:
             raise Defect("no proposal to edit")
         try:
             plan = edited(self.plan, text)
-            problems = self._previewed(plan).problems
+            problems = priced(self.run, plan, self.budget()).problems
         except BadInput as error:
             problems = (str(error),)
         if problems:
@@ -238,33 +196,51 @@ class Session:
             self.agenda = Agenda(self.run.id, self.plan)
         try:
             self._go_on()
+            if self.agenda.waiting and not self._safety and self.checkpoint.before_call():
+                return self._finish_early(self.agenda)
             following = self.agenda.next()
         except EucentricError as error:
-            return self._halt(error)
+            return self._finish_early(self.agenda) if error.error_code == FINISHED else self._halt(error)
         self._tell_left_out(self.agenda)
         return "over" if following is None else self._make(self.agenda, *following)
 
+    @property
+    def _safety(self) -> bool:
+        return self.proposal is not None and self.proposal.outcome == "safety"
+
     def _go_on(self) -> None:
         """A stopped run reads and analyses no more, either; stopping itself always goes on."""
-        safety = self.proposal is not None and self.proposal.outcome == "safety"
-        if self.run.stopping.is_set() and not safety:
+        if self.run.stopping.is_set() and not self._safety:
             raise Stopped("the run was stopped", "the steps that were left were not begun")
 
     def _make(self, agenda: Agenda, item: Item, call: ToolCall) -> str:
         try:
-            self._wait(item, call)
+            self.rounds.wait(item, call, self.executor.permit)
             result = self.executor.call(call)
         except EucentricError as error:
+            if error.error_code == FINISHED:
+                return self._finish_early(agenda, item)
             return self._judged(item, judge_error(error, bool(item.path)), error)
         except Exception as error:  # a bug of ours: stop safely and keep the trace
             self.run.log("failed", f"defect: {error!r}"[:400], {"trace": traceback.format_exc()[-4000:]})
             broke = Defect(f"{call.tool} broke: {error!r}", remedy="report it with the run's folder")
             return self._halt(broke)
         agenda.done(item, result.value)
+        self.checkpoint.suspenders.measured(result.value)
         self.observer.result(call, result)
         answer = {"step": item.id, "tool": call.tool, "summary": result.summary, "value": result.value}
         self.answers.append(answer)
         return self._judged(item, judge(call, result), None)
+
+    def _finish_early(self, agenda: Agenda, cut: Item | None = None) -> str:
+        """Somebody asked to finish: what is done counts, and what is left is told."""
+        left = ([f"{cut.id} (cut short)"] if cut else []) + [item.id for item in agenda.waiting]
+        agenda.waiting.clear()
+        by = self.checkpoint.wishes.end.by if self.checkpoint.wishes.end else "nobody"
+        text = f"finished early by {by}; left out: {', '.join(left)}"[:400]
+        self.run.log("excluded", text, {"left_out": left})
+        self.skipped.append(text)
+        return "over"
 
     def _tell_left_out(self, agenda: Agenda) -> None:
         while agenda.left_out:
@@ -272,26 +248,6 @@ class Session:
             text = f"{step}: {length - rounds} of {length} left out, the plan is for at most {rounds}"
             self.run.log("excluded", text, {"step": step, "length": length, "at_most": rounds})
             self.skipped.append(text)
-
-    def _wait(self, item: Item, call: ToolCall) -> None:
-        """For timed repeats: until the round is due. A call begun before a crash has waited already."""
-        if not item.due:
-            return
-        now = self.run.instrument.state().time_s
-        begun = self._begun_s(call)
-        for loop, _ in item.due:
-            start = now if begun is None else min(begun, now)
-            self._loop_start_s.setdefault(loop, start)
-        rest = max(self._loop_start_s[loop] + after for loop, after in item.due) - now
-        if rest > 0 and begun is None:
-            stub = call.model_copy(update={"id": f"{call.id}~wait"})
-            GatedMicroscope(self.run, stub, self.executor.permit).wait(rest)
-
-    def _begun_s(self, call: ToolCall) -> float | None:
-        """Instrument time at which a call first began, if it did."""
-        rows = self.run.store.ledger.events(run=self.run.id, kinds=("called",), action_id=call.id, limit=1)
-        state = rows[0].body.get("state") if rows else None
-        return float(state["time_s"]) if state else None
 
     def _judged(self, item: Item, judgement: Judgement, error: EucentricError | None) -> str:
         if judgement.verdict == "go on":
@@ -317,34 +273,51 @@ class Session:
     # --- the end --------------------------------------------------------------------------------------
 
     def finish(self, outcome: str, *, report: bool) -> RunOutcome:
-        """Blank, give the lease back, write the last row and the report, anchor, verify."""
-        beam = self._let_go()
-        ending = self._ending(outcome)
+        """Put settings back, blank, give the lease back, write the last row and the report, anchor, verify."""
+        try:
+            ending = self._ending(outcome)
+            restored = self._put_back(ending)
+        finally:
+            beam = self.taking.let_go()
         what = self.error.what if self.error else self.say or self.request.text
         body = {
             "outcome": ending,
             "error": self.error.as_dict() if self.error else None,
             "skipped": self.skipped,
             "beam": beam,
+            "restored": restored,
         }
         if ending == "stopped":
             self.run.log("stopped", what[:400], {"beam": beam})
         self.run.log("finished", f"{ending}: {what}"[:400], body)
-        path = self._report() if report else None
-        seq, head = self.run.store.anchor()
-        return self._outcome(ending, path, seq, head)
+        path = reported(self.run, self.observer) if report else None
+        return outcome_of(
+            self.run,
+            ending,
+            self.proposal,
+            say=self.say,
+            preview=self.shown.model_dump(mode="json") if self.shown else None,
+            answers=tuple(self.answers),
+            skipped=tuple(self.skipped),
+            gate=self.gate if ending == "parked" else None,
+            error=self.error.as_dict() if self.error else None,
+            restored=restored["words"] if restored else "",
+            report=path,
+        )
 
-    def _let_go(self) -> str:
-        """Blank and give the lease back; what the blanker says then."""
-        if not self._leased:
-            return "not ours"
-        with contextlib.suppress(EucentricError):
-            self.run.instrument.release()
-            self._leased = False
-        with contextlib.suppress(EucentricError):
-            if self.run.instrument.state().blanked or self.run.instrument.stop(f"end of run {self.run.id}"):
-                return "blanked"
-        return "NOT VERIFIED"
+    def _put_back(self, ending: Ending) -> dict[str, Any] | None:
+        """What was put back and what not, with the snapshot; None if the instrument was never taken."""
+        before = self.taking.before
+        if before is None:
+            return None
+        result = put_back(self.run, self.taking.permit, before, self.plan, ending)
+        if result.words:
+            self.observer.told(f"At the end   {result.words}")
+        return {
+            "words": result.words,
+            "before": before.model_dump(mode="json"),
+            **result.model_dump(mode="json"),
+        }
 
     def _ending(self, outcome: str) -> Ending:
         steps = [str(answer["step"]) for answer in self.answers]
@@ -354,40 +327,8 @@ class Session:
         )
         return ending
 
-    def _report(self) -> str | None:
-        """A report that can't be made does not undo the run: everything in it is in the ledger."""
-        try:
-            path = str(write_report(self.run.store, self.run.id)[1])
-        except Exception as error:
-            self.run.log("failed", f"no report: {error}"[:400], {"trace": traceback.format_exc()[-4000:]})
-            self.observer.told(f"The report could not be made: {error}")
-            return None
-        self.run.log("reported", f"report {path}", {"path": path})
-        return path
 
-    def _outcome(self, ending: Ending, report: str | None, seq: int, head: str) -> RunOutcome:
-        ledger = self.run.store.ledger.path
-        checked = verify(ledger, [*state_anchors(ledger), *frame_anchors(self.run.store.folder)])
-        proposal = self.proposal
-        return RunOutcome(
-            run=self.run.id,
-            outcome=ending,
-            exit_code=EXIT[ending] if checked.ok else 1,
-            say=self.say,
-            options=proposal.options if proposal else (),
-            plan=proposal.plan.model_dump(mode="json") if proposal and proposal.plan else None,
-            preview=self.shown.model_dump(mode="json") if self.shown else None,
-            answers=tuple(self.answers),
-            findings=self.run.findings(),
-            skipped=tuple(self.skipped),
-            gate=self.gate if ending == "parked" else None,
-            error=self.error.as_dict() if self.error else None,
-            report=report,
-            events=seq,
-            head=head,
-            verified=checked.ok,
-        )
-
-
-def _no_card() -> SpecimenCard:
-    return SpecimenCard(name="none", material="unknown")
+def _void(approval: Approval) -> bool:
+    """Whether a resumed run asks again although there is a decision."""
+    expired = bool(approval.expires_utc) and utc_now() > approval.expires_utc
+    return approval.outcome in _VOID_WHEN_RESUMED or (approval.outcome == "approved" and expired)

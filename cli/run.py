@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,32 +41,36 @@ Examples
     metavar="ask|deny|POLICY.toml",
     help="Who decides: you at this terminal, nobody, or a policy file (simulated instruments only).",
 )
+@click.option("--until", metavar="TIME", help="Be over by then: 18:00, or 2026-10-02T18:00+02:00.")
 @options.json_option
 @options.debug_option
 def run(
     request: str, instrument: str | None, specimen: Path | None, planner: str | None, base_url: str | None,
-    model: str | None, store: Path | None, approve: str, as_json: bool, debug: bool,
+    model: str | None, store: Path | None, approve: str, until: str | None, as_json: bool, debug: bool,
 ) -> None:  # fmt: skip
     """Do what REQUEST asks: plan, preview, ask, work, report. Everything is written to the ledger."""
     outcome = perform(
         request, instrument=instrument, specimen=specimen, planner=planner, base_url=base_url, model=model,
-        store=store, approve=approve, as_json=as_json,
+        store=store, approve=approve, until=until, as_json=as_json,
     )  # fmt: skip
     sys.exit(outcome.exit_code)
 
 
 def perform(
     text: str, *, instrument: str | None, specimen: Path | None, planner: str | None, base_url: str | None,
-    model: str | None, store: Path | None, approve: str, as_json: bool, plan_only: bool = False,
+    model: str | None, store: Path | None, approve: str, as_json: bool, until: str | None = None,
+    plan_only: bool = False,
 ) -> "RunOutcome":  # fmt: skip
     """Open everything, conduct the run, print its end."""
     from eucentric.agent.conduct import conduct, new_run
+    from eucentric.agent.deadline import until as moment
     from eucentric.cli.console import Console
     from eucentric.core.places import canonical_uri
     from eucentric.core.text import visible
 
     chosen = options.settings()
     uri = canonical_uri(instrument or chosen.instrument)
+    end = moment(until, datetime.now(UTC)) if until is not None else None
     by_policy = approve not in ("ask", "deny")
     console = Console(as_json, gate_shows_plan=approve == "ask" and not plan_only and _at_terminal(as_json))
     channel = make_channel(approve, uri, console, as_json)
@@ -78,6 +83,7 @@ def perform(
         console.say(f"Request      {visible(text, limit=400)}")
     try:
         current = new_run(opened, handle, card, asked, console)
+        current.until = end
         outcome = conduct(
             current, asked, engine, channel, console, plan_only=plan_only,
             prepare=lambda session: stop_on_interrupt(session, uri, console),

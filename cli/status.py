@@ -10,13 +10,14 @@ from eucentric.cli import options
 
 if TYPE_CHECKING:
     from eucentric.agent.recovery import Recovery
+    from eucentric.core.store import Store
 
 
 @click.command()
 @options.store_option
 @options.json_option
 def status(store: Path | None, as_json: bool) -> None:
-    """Which hosts run, whether their beams are blanked or held, and which runs are open or parked."""
+    """Which hosts run, whether their beams are blanked or held, and which runs are open, paused or parked."""
     from eucentric.core import stop as stopping
     from eucentric.core.text import visible
 
@@ -37,6 +38,8 @@ def status(store: Path | None, as_json: bool) -> None:
         click.echo(f"{run['run']}  {run['state']:<28}  {run['request']}")
         if run["gate"]:
             click.echo(f"        approve with: eucentric approve {run['run']} {run['gate']} --as NAME")
+        if run["waits"] == "paused":
+            click.echo(f"        let it go on with: eucentric resume {run['run']}   (or finish, abort)")
 
 
 def _runs(store: Path | None) -> list[dict[str, Any]]:
@@ -48,17 +51,20 @@ def _runs(store: Path | None) -> list[dict[str, Any]]:
     opened = options.open_store(folder, existing=True)
     try:
         events = opened.ledger.events(kinds=("requested",), newest_first=True, limit=50)
-        return [_row(recover(opened, event.run_id)) for event in events]
+        return [_row(opened, recover(opened, event.run_id)) for event in events]
     finally:
         opened.close()
 
 
-def _row(story: "Recovery") -> dict[str, Any]:
+def _row(store: "Store", story: "Recovery") -> dict[str, Any]:
+    from eucentric.agent.control import standing, told
     from eucentric.core.text import visible
 
+    waits = standing(store.ledger, story.run) if story.running else None
     return {
         "run": story.run,
-        "state": story.state,
+        "state": told(waits) if waits else story.state,
+        "waits": waits.kind if waits else None,
         "gate": story.open_gate if story.ending in (None, "parked") else None,
         "request": visible(story.request.text, limit=70),
     }

@@ -1,8 +1,6 @@
 """`eucentric stop` and `eucentric blank`: a dark beam from any terminal, no lease, no model."""
 
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable
 
@@ -10,6 +8,7 @@ import click
 
 from eucentric.core import stop as stopping
 from eucentric.core.stop import StopReport
+from eucentric.core.stop_early import who
 
 _INSTRUMENT = click.option(
     "--instrument", metavar="URI", help="Only this instrument; default: every running host."
@@ -17,7 +16,10 @@ _INSTRUMENT = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
-@click.command()
+@click.command(
+    epilog="Nothing is put back and nothing goes on by itself: a person's next approval releases the hold. To wait or "
+    "to end in order, see `eucentric pause`, `finish` and `abort`; Bluesky calls this one halt."
+)
 @_INSTRUMENT
 @_JSON
 def stop(instrument: str | None, as_json: bool) -> None:
@@ -36,7 +38,7 @@ def blank(instrument: str | None, as_json: bool) -> None:
 def _halt(
     act: Callable[[str | None, str], list[StopReport]], verb: str, instrument: str | None, as_json: bool
 ) -> None:
-    reports = act(instrument, f"{verb} by {_who()}")
+    reports = act(instrument, f"{verb} by {who()}")
     missed = instrument is not None and not reports
     others = missed and bool(stopping.list_hosts())
     good = not others and all(report["blanked"] for report in reports)
@@ -64,16 +66,3 @@ def _nothing(instrument: str | None) -> list[str]:
         f"No host of {instrument} is running; NOTHING was stopped. Running:",
         *(f"  {uri}" for uri in running),
     ]
-
-
-def _who() -> str:
-    """User, terminal and process, for the reason that the hold carries."""
-    try:
-        place = os.ttyname(sys.stdin.fileno())
-    except (OSError, ValueError):
-        place = "no terminal"
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    return f"{user} ({place}, pid {os.getpid()})"

@@ -28,6 +28,12 @@ Kind = Literal[
     "finished",    # the run's outcome
     "resumed",     # a run was taken up again
     "changed",     # limits, policy or operators changed
+    "leased",      # the writer lease was taken: settings and stage as they stood then
+    "control",     # a person asked the run to pause, resume, abort or finish
+    "paused",      # the run waits, beam blanked, until a person releases it
+    "suspended",   # a signal left its range: nothing is sent until it is good again
+    "released",    # a pause or suspension ended: by whom or what, and how long it took
+    "restored",    # which settings were put back at the end, which were not, and why
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -1,16 +1,22 @@
-"""Follow a store live: runs, the newest run's events, the beams. Read-only but for the stop key."""
+"""Follow a store live: runs, the newest run's events, the beams. It reads; its keys stop, or ask the run shown."""
 
+import getpass
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, RichLog, Static
 
+from eucentric.agent.control import Control, ask, release, standing, waits_for_release
 from eucentric.core import stop as stopping
+from eucentric.core.errors import EucentricError
 from eucentric.core.event import Event
-from eucentric.core.ledger import Ledger
+from eucentric.core.store import Store
 from eucentric.core.text import visible
 
 _POLL_S = 0.2
@@ -29,6 +35,44 @@ def host_line(host: dict[str, Any]) -> str:
     return f"{visible(str(host['uri']))}  {beam}  held: {visible(str(host.get('held') or 'no'))}"
 
 
+def _who() -> str:
+    """Who presses a key here, for the row."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    return f"{name} (`eucentric watch`)"
+
+
+def _wish(do: Literal["pause", "abort"]) -> Control:
+    return Control(do=do, by=_who())
+
+
+class AbortScreen(ModalScreen[bool]):
+    """Asks before a run is aborted. Nothing is preselected: Enter does nothing, and only y means yes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Abort it"),
+        Binding("n,escape", "answer(False)", "Leave it"),
+    ]
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+    def compose(self) -> ComposeResult:
+        """The question."""
+        text = (
+            f"Abort {self.run_id}?\n\nIt ends before its next act, its settings are put back, and it can't be "
+            "taken up again. To keep that possible, stop it.\n\n[y] abort   [n] leave it running"
+        )
+        yield Static(text, id="question", markup=False)
+
+    def action_answer(self, yes: bool) -> None:
+        """Close with it."""
+        self.dismiss(yes)
+
+
 class WatchApp(App[None]):
     """Runs on the left, events of the chosen run on the right, beams at the bottom."""
 
@@ -36,12 +80,15 @@ class WatchApp(App[None]):
     TITLE = "Eucentric"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+b", "stop_all", "STOP: blank every beam", priority=True),
+        Binding("p", "pause", "Pause / go on"),
+        Binding("x", "abort", "Abort …"),
         Binding("q", "quit", "Quit"),
     ]
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.ledger = Ledger(folder / "audit.db")
+        self.store = Store.existing(folder)
+        self.ledger = self.store.ledger
         self.run_id: str | None = None
         self.seen = 0
         self.known: set[str] = set()
@@ -78,7 +125,12 @@ class WatchApp(App[None]):
                     Text(row.run_id), Text(""), Text(visible(row.summary, limit=60)), key=row.run_id
                 )
                 self.show(row.run_id)
-            table.update_cell(row.run_id, table.ordered_columns[1].key, Text(ends.get(row.run_id, "open")))
+            state = ends.get(row.run_id) or self._open_state(row.run_id)
+            table.update_cell(row.run_id, table.ordered_columns[1].key, Text(state))
+
+    def _open_state(self, run_id: str) -> str:
+        waits = standing(self.ledger, run_id)
+        return waits.kind if waits else "open"
 
     def _tail(self, run_id: str) -> None:
         for log in self.query("#events").results(RichLog):
@@ -118,6 +170,40 @@ class WatchApp(App[None]):
         )
         self.beams()
 
+    def action_pause(self) -> None:
+        """Pause the run shown before its next act, or let it go on if it is paused."""
+        run = self.run_id
+        if run is None:
+            return
+        try:
+            waits = waits_for_release(self.store, run)
+            row = release(self.store, run, _who()) if waits else ask(self.store, run, _wish("pause"))
+        except EucentricError as error:
+            self._say(str(error), wrong=True)
+            return
+        self._say(f"{run}: {row.summary}" if row else f"{run} does not wait")
+
+    def action_abort(self) -> None:
+        """Ask whether to abort the run shown."""
+        if self.run_id is not None:
+            self.push_screen(AbortScreen(self.run_id), self._abort(self.run_id))
+
+    def _abort(self, run_id: str) -> Callable[[bool | None], None]:
+        """What follows the answer; the run is the one that was shown when it was asked."""
+
+        def answered(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                self._say(f"{run_id}: {ask(self.store, run_id, _wish('abort')).summary}")
+            except EucentricError as error:
+                self._say(str(error), wrong=True)
+
+        return answered
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        self.notify(visible(text, limit=400), severity="error" if wrong else "information", markup=False)
+
     def on_unmount(self) -> None:
         """Let the ledger go."""
-        self.ledger.close()
+        self.store.close()

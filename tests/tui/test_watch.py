@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from textual.widgets import DataTable, RichLog, Static
 
+from eucentric.agent.lock import locked
 from eucentric.core.store import Store
 from eucentric.tui import watch
-from eucentric.tui.watch import WatchApp, event_line
+from eucentric.tui.watch import AbortScreen, WatchApp, event_line
 
 
 @pytest.fixture
@@ -84,3 +85,76 @@ def test_the_stop_key_reaches_the_stop_sockets(store, monkeypatch):
 
     drive(WatchApp(store.folder), steps)
     assert calls == [(None, "stop key of `eucentric watch`")]
+
+
+def controls(store):
+    return [row.body["do"] for row in store.ledger.events(kinds=("control",))]
+
+
+def pressed(store, *keys, alive=True):
+    """What is asked of the run shown after these keys, and whether the question is still open."""
+
+    async def steps(app, pilot):
+        await pilot.pause(0.3)
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause(0.2)
+        notes = [note.message for note in app._notifications]
+        return controls(store), isinstance(app.screen, AbortScreen), notes
+
+    if not alive:
+        return drive(WatchApp(store.folder), steps)
+    with locked(store, "r-0001"):
+        return drive(WatchApp(store.folder), steps)
+
+
+@pytest.fixture
+def a_run(store):
+    store.ledger.append("r-0001", "requested", "me", "take an image", {})
+    return store
+
+
+def test_p_pauses_and_releases(a_run):
+    assert pressed(a_run, "p")[0] == ["pause"]
+    a_run.ledger.append("r-0001", "paused", "me", "paused", {"reason": ""})
+    assert pressed(a_run, "p")[0] == ["pause", "resume"]
+
+
+def test_p_on_a_run_that_nobody_works_on_says_so(a_run):
+    asked, _, notes = pressed(a_run, "p", alive=False)
+    assert asked == []
+    assert any("no process works on run r-0001" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked", "open_"),
+    [
+        (("x",), [], True),
+        (("x", "enter"), [], True),
+        (("x", "space", "tab", "enter"), [], True),
+        (("x", "n"), [], False),
+        (("x", "escape"), [], False),
+        (("x", "y"), ["abort"], False),
+    ],
+)
+def test_x_asks_before_it_aborts_and_nothing_is_preselected(a_run, keys, asked, open_):
+    assert pressed(a_run, *keys)[:2] == (asked, open_)
+
+
+def test_the_stop_key_works_while_the_question_is_open(a_run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        watch.stopping, "stop", lambda uri, reason: calls.append((uri, reason)) or [{"blanked": True}]
+    )
+    assert pressed(a_run, "x", "ctrl+b")[0] == []
+    assert calls == [(None, "stop key of `eucentric watch`")]
+
+
+def test_a_run_that_stands_still_is_shown_so(a_run):
+    a_run.ledger.append("r-0001", "paused", "me", "paused", {"reason": ""})
+
+    async def steps(app, pilot):
+        await pilot.pause(0.3)
+        return str(app.query_one("#runs", DataTable).get_row("r-0001")[1])
+
+    assert drive(WatchApp(a_run.folder), steps) == "paused"

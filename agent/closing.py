@@ -1,0 +1,49 @@
+"""The last lines of a run: its report, and what a person or `--json` is given."""
+
+import traceback
+from typing import Any
+
+from eucentric.agent.observer import Observer
+from eucentric.agent.outcome import EXIT, Ending, RunOutcome
+from eucentric.agent.report import write_report
+from eucentric.agent.run import Run
+from eucentric.core.anchors import frame_anchors, state_anchors
+from eucentric.core.chain import verify
+from eucentric.core.plan import Proposal
+
+
+def reported(run: Run, observer: Observer) -> str | None:
+    """Write the report; one that can't be made does not undo the run: everything in it is in the ledger."""
+    try:
+        path = str(write_report(run.store, run.id)[1])
+    except Exception as error:
+        run.log("failed", f"no report: {error}"[:400], {"trace": traceback.format_exc()[-4000:]})
+        observer.told(f"The report could not be made: {error}")
+        return None
+    run.log("reported", f"report {path}", {"path": path})
+    return path
+
+
+def outcome_of(run: Run, ending: Ending, proposal: Proposal | None, **rest: Any) -> RunOutcome:
+    """Anchor the ledger's head, verify the chain, and say how it ended.
+
+    Parameters
+    ----------
+    rest
+        Further fields of `RunOutcome`.
+    """
+    events, head = run.store.anchor()
+    ledger = run.store.ledger.path
+    checked = verify(ledger, [*state_anchors(ledger), *frame_anchors(run.store.folder)])
+    return RunOutcome(
+        run=run.id,
+        outcome=ending,
+        exit_code=EXIT[ending] if checked.ok else 1,
+        options=proposal.options if proposal else (),
+        plan=proposal.plan.model_dump(mode="json") if proposal and proposal.plan else None,
+        findings=run.findings(),
+        events=events,
+        head=head,
+        verified=checked.ok,
+        **rest,
+    )

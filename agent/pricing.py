@@ -1,0 +1,82 @@
+"""A plan with its price, and the question that a person is asked: both say what this run and this hour allow."""
+
+from datetime import UTC, datetime
+
+from eucentric.agent.card import gate_card
+from eucentric.agent.deadline import Deadline, deadline
+from eucentric.agent.gate import Asked
+from eucentric.agent.permit import binding_of
+from eucentric.agent.preview import Preview, envelope_for, preview
+from eucentric.agent.restore import restored_words
+from eucentric.agent.run import Run
+from eucentric.agent.twins import twins
+from eucentric.core.plan import Plan
+from eucentric.core.request import SpecimenCard
+from eucentric.tools.base import Setting
+
+_NO_CARD = "no specimen card, no beam: give one with --specimen CARD.toml"
+
+
+def priced(run: Run, plan: Plan, budget_e_per_a2: float) -> Preview:
+    """The plan rehearsed at the present settings, with every reason why it can't run as it is.
+
+    Parameters
+    ----------
+    budget_e_per_a2
+        Most any place may receive: the smaller of the specimen card's and the request's.
+    """
+    card = run.specimen or SpecimenCard(name="none", material="unknown")
+    setting = Setting(run.capabilities, run.now(), card)
+    limits = run.instrument.limits()
+    shown = preview(plan, setting, budget_e_per_a2, run.dose_at(None), run.dose_in, limits)
+    shown = _with_earlier_reach(run, shown, plan)
+    problems = [_NO_CARD] if shown.frames and run.specimen is None else []
+    if shown.asks:
+        problems += _too_late(shown, deadline_of(run))
+    return shown.model_copy(update={"problems": (*shown.problems, *problems)})
+
+
+def question_of(run: Run, plan: Plan, shown: Preview, gate: str) -> Asked:
+    """The card, the envelope that an approval would grant, and what it would be bound to."""
+    state, end = run.now(), deadline_of(run)
+    envelope = envelope_for(plan, shown)
+    if end is not None:
+        envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
+    notes = [("Put back", restored_words(plan, state))]
+    notes += [("Ends", f"at the latest when {end.words()}")] if end else []
+    notes += [("Done before", line) for line in twins(run.store, run, plan)]
+    card = gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes)
+    binding = binding_of(plan.sha256, run.capabilities.limits_version, state).sha256
+    until = f"{end.at:%Y-%m-%dT%H:%M:%S.000Z}" if end else ""
+    return Asked(gate, card, binding, envelope, plan.model_dump(mode="json"), state.held, until)
+
+
+def deadline_of(run: Run) -> Deadline | None:
+    """When this run must be over: the booking, the person who asked, or maintenance."""
+    limits = run.instrument.limits()
+    ends = [end for end in (limits.booking_end, run.until) if end is not None]
+    return deadline(datetime.now(UTC), min(ends, default=None), limits.maintenance)
+
+
+def _left_s(end: Deadline) -> float:
+    return max(1.0, end.left_s(datetime.now(UTC)))
+
+
+def _too_late(shown: Preview, end: Deadline | None) -> list[str]:
+    if end is None:
+        return []
+    left = end.left_s(datetime.now(UTC))
+    if shown.seconds <= left:
+        return []
+    return [
+        f"it may take {shown.seconds / 60:.1f} min and there are {left / 60:.1f} until {end.words()}, "
+        "a minute kept for putting things back"
+    ]
+
+
+def _with_earlier_reach(run: Run, shown: Preview, plan: Plan) -> Preview:
+    """A run taken up again stands elsewhere than it began; its recorded targets keep their places."""
+    for row in run.store.ledger.events(run=run.id, kinds=("previewed",)):
+        if row.body.get("plan_sha256") == plan.sha256:
+            shown = shown.joined_with(Preview.model_validate(row.body["preview"]))
+    return shown
