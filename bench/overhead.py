@@ -43,6 +43,7 @@ def _executor(folder: Path, seed: int) -> Executor:
         gate="g1", outcome="approved", by="bench", binding=binding, envelope=_WIDE, expires_utc=expiry(1)
     )
     guard.lease("bench")
+    run.log("decided", "approved", approval.model_dump(mode="json"), actor="bench")
     executor.permit = Permit(approval, "bench", run.capabilities.limits_version, state.time_s)
     return executor
 

@@ -1,12 +1,12 @@
 """Where Eucentric keeps what outlives a run, and the one spelling of an address. Standard library only."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from eucentric.core.errors import BadInput
+from eucentric.core.stop_early import state_folder
 from eucentric.core.text import visible
 
 URI_EXAMPLES = "twin://mxene?seed=7 · twin:worlds/mine.toml?seed=7 · py:package.module:factory?key=value"
@@ -29,12 +29,7 @@ class InstrumentUri(NamedTuple):
 
 def state_dir() -> Path:
     """This user's state: `$EUCENTRIC_STATE`, else under `$XDG_STATE_HOME`, else ~/.local/state."""
-    own = os.environ.get("EUCENTRIC_STATE")
-    if own:
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_STATE_HOME")
-    home = Path(base) if base and os.path.isabs(base) else Path.home() / ".local" / "state"
-    return home / "eucentric"
+    return Path(state_folder())
 
 
 def hosts_dir() -> Path:
