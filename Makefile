@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 # At a terminal you are asked to approve; without one the bounded envelope of the examples is used (twin only).
 demo: setup
 	@approve=examples/demo-envelope.toml; if [ -t 0 ] && [ -t 1 ]; then approve=ask; fi; \
-	$(BIN)/eucentric run "$(REQUEST)" --instrument 'twin://mxene?seed=7&stage=worn' \
+	$(BIN)/eucentric run "$(REQUEST)" --instrument 'twin://mxene?seed=7&stage=good' \
 	    --store "demo-store/$$(date +%Y%m%d-%H%M%S)" --approve "$$approve"
 
 test: setup

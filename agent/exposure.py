@@ -56,12 +56,12 @@ class Expose:
         )
         before = dose_before(self.run, self.charge)
         permit.check_place(now, self.run.capabilities)
-        permit.check_scan(
-            self.scan,
-            before + self.charge.dose_e_per_a2,
-            now.optics["probe_current_pa"],
-            self.charge.electrons,
-        )
+        after, current = before + self.charge.dose_e_per_a2, now.optics["probe_current_pa"]
+        try:
+            permit.check_scan(self.scan, after, current, self.charge.electrons)
+        except DoseRefused as error:
+            remedy = f"{error.remedy}{_ways_out(self.run, self.charge, before)}"
+            raise DoseRefused(error.what, error.why, remedy, code=error.error_code) from error
         return {"charge": self.charge.model_dump(mode="json"), "before_e_per_a2": before}
 
     def send(self, action_id: str, token: str) -> tuple[tuple[Frame, ...], dict[str, Any]]:

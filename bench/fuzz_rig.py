@@ -293,7 +293,7 @@ class Rig:
             self.guard.release(epoch=self.guard.epoch)
         self.at = which
         self.desk.seat.lease(f"run {self.desk.run.id}")
-        self.spy.sums.new_lease()
+        self.spy.leased()
 
     def renew(self, bounds: dict[str, Any] | None = None) -> None:
         """A run that was stopped is over: the next one takes its place, with a new approval."""

@@ -166,6 +166,11 @@ class Spy:
         finally:
             self._here.watch = None
 
+    def leased(self) -> None:
+        """Somebody took the lease."""
+        now = self.inner.read()
+        self.sums.new_lease({**now.reported, **now.optics})
+
     # --- judged --------------------------------------------------------------------------------
 
     def move(self, targets: Mapping[str, float], stop: threading.Event) -> None:
@@ -276,7 +281,6 @@ class Spy:
         self.account.arrived[act] += 1
         if watch is not None:
             watch.arrived += 1
-        self.sums.begin({**now.reported, **now.optics})
         over = stop.is_set()  # it was under way when it was stopped: the driver is told to end it at once
         if not over and (self.held == "all" or (self.held and act == "acquire")):
             self.account.blame("held", act)

@@ -23,7 +23,7 @@ class Span:
     step: float = math.inf
     """Largest single change."""
     reach: float = math.inf
-    """Farthest from where it was at the first command of a lease."""
+    """Farthest from where it was when the lease was taken."""
     minute: float = math.inf
     """Sum of changes in a minute of instrument time."""
     path: float = math.inf
@@ -112,13 +112,9 @@ class Sums:
     charge: dict[str, float] = field(default_factory=dict)
     _recent: list[tuple[float, str, float]] = field(default_factory=list)
 
-    def new_lease(self) -> None:
-        """All but the last minute begins anew."""
-        self.origin, self.path, self.charge = {}, {}, {}
-
-    def begin(self, where: Mapping[str, float]) -> None:
-        """Where everything is at the first command of a lease."""
-        self.origin = self.origin or dict(where)
+    def new_lease(self, where: Mapping[str, float]) -> None:
+        """All but the last minute begins anew; `where` is everything at that moment."""
+        self.origin, self.path, self.charge = dict(where), {}, {}
 
     def broken(
         self,

@@ -37,6 +37,7 @@ def world():
 def spied(world):
     """A spy on an ideal stage, and a grant that covers everything used here."""
     spy = Spy(TwinDriver(world, 3, stage="ideal"), TIGHT, (1e-10, 1e-6), Account())
+    spy.leased()
     everywhere = dict.fromkeys(("x", "y", "z", "alpha", "beta"), (-2e-5, 2e-5))
     grant = Grant(
         tools=("t",), box=everywhere, frames=3, dose_e_per_a2=1e3, current_a=6e-11, electrons=1e9, until_s=1e3,
