@@ -143,6 +143,13 @@ def _room(shown: Preview, bounds: tuple[float, float]) -> float:
     return 3.0 + (0.5 * (bounds[1] - bounds[0]) if finds_again else 0.0)
 
 
+def _most_dose(plan: Plan, shown: Preview) -> float:
+    """What the request itself allows at a place; if it says nothing, the worst case with a little slack."""
+    if plan.budget_e_per_a2 is not None and shown.frames:
+        return shown.budget_e_per_a2
+    return min(shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2))
+
+
 def envelope_for(plan: Plan, shown: Preview) -> Envelope:
     """The bounds an approval of this plan grants: its worst case with a little slack in time and frames."""
 
@@ -152,9 +159,7 @@ def envelope_for(plan: Plan, shown: Preview) -> Envelope:
     return Envelope(
         tools=tuple(sorted({row.tool for row in shown.rows})),
         max_frames=int(shown.frames * 1.1) + 1,
-        max_dose_e_per_a2=min(
-            shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2)
-        ),
+        max_dose_e_per_a2=_most_dose(plan, shown),
         max_electrons=1.1 * shown.electrons or None,
         x_um=widened(shown.x_um, _room(shown, shown.x_um)),
         y_um=widened(shown.y_um, _room(shown, shown.y_um)),

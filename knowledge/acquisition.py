@@ -6,6 +6,7 @@ frames are summed after drift correction, since a long dwell smears what moves.
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from eucentric.core.base import Model
@@ -63,8 +64,13 @@ class AtomicRecipe(Model):
         return self.bound_e_per_a2 + self.elsewhere_e_per_a2
 
 
+_ENOUGH: Final = 1.02
+"""Longer frames give little more than what is needed: what is left may be wanted by a second approach."""
+
+
 class _Frame(Model):
     pixel_pm: float
+    dwell_us: float
     mean: float
     bound: float
 
@@ -112,13 +118,19 @@ def recommend_atomic(
     allowed = (
         math.inf if budget_e_per_a2 is None else budget_e_per_a2 * (1 - MARGIN) - spent_elsewhere_e_per_a2
     )
+
+    def one(pixel: float, dwell: float) -> _Frame:
+        return _one_frame(
+            pixel, dwell, current_pa, voltage_kv, convergence_mrad, width_px, flyback_us, unsteady
+        )
+
     candidates = [
-        _one_frame(pixel, dwell, current_pa, voltage_kv, convergence_mrad, width_px, flyback_us, unsteady)
-        for pixel in PIXELS_PM
-        if pixel <= spacing_a * 100 / 6 or pixel == PIXELS_PM[0]
+        one(pixel, dwell) for pixel in PIXELS_PM if pixel <= spacing_a * 100 / 6 or pixel == PIXELS_PM[0]
     ]
     wanted_mean = COMFORT * needed_counts / cross_section_a2
-    frame, frames = _choose(candidates, wanted_mean, needed_counts / cross_section_a2, allowed, max_frames)
+    needed_mean = needed_counts / cross_section_a2
+    frame, frames = _choose(candidates, wanted_mean, needed_mean, allowed, max_frames, one)
+    dwell = frame.dwell_us
     needed = math.ceil(needed_counts / cross_section_a2 / frame.mean)
     recipe = AtomicRecipe(
         width_px=width_px,
@@ -149,13 +161,17 @@ def _one_frame(
         current_pa=current_pa, dwell_us=dwell_us, pixel_nm=pixel_pm / 1e3, columns=columns, voltage_kv=voltage_kv,
         convergence_mrad=convergence_mrad, flyback_us=flyback_us, unsteady=unsteady,
     )  # fmt: skip
-    return _Frame(pixel_pm=pixel_pm, mean=dose.mean_e_per_a2, bound=dose.bound_e_per_a2)
+    return _Frame(pixel_pm=pixel_pm, dwell_us=dwell_us, mean=dose.mean_e_per_a2, bound=dose.bound_e_per_a2)
 
 
 def _choose(
-    candidates: list[_Frame], wanted: float, needed: float, allowed: float, most: int
-) -> tuple[_Frame, int]:
-    """The finest pixel that reaches the needed dose; failing that, the one that gets nearest to it."""
+    candidates: list[_Frame], wanted: float, needed: float, allowed: float, most: int,
+    one: Callable[[float, float], _Frame],
+) -> tuple[_Frame, int]:  # fmt: skip
+    """The finest pixel that reaches the needed dose; failing that, the one that gets nearest to it.
+
+    Where one more frame would be too much, the frames that fit are made longer: a coarser pixel costs recall.
+    """
     options: list[tuple[_Frame, int]] = []
     for frame in candidates:
         fit = most if math.isinf(allowed) else max(0, math.floor(allowed / frame.bound + 1e-9))
@@ -164,7 +180,18 @@ def _choose(
         options.append((frame, frames))
         if frames * frame.mean >= needed:
             return frame, frames
+        longer = _stretched(frame, frames, _ENOUGH * needed, allowed, one) if 2 <= frames == fit else None
+        if longer is not None and frames * longer.mean >= needed:
+            return longer, frames
     return max(options, key=lambda option: option[1] * option[0].mean)
+
+
+def _stretched(
+    frame: _Frame, frames: int, wanted: float, allowed: float, one: Callable[[float, float], _Frame]
+) -> _Frame:
+    """The same pixel with the dwell that gives what is wanted, or fills what is allowed, to a hundredth of a µs."""
+    factor = min(allowed / (frames * frame.bound), wanted / (frames * frame.mean))
+    return one(frame.pixel_pm, max(frame.dwell_us, math.floor(100 * factor * frame.dwell_us) / 100))
 
 
 def _sentence(recipe: AtomicRecipe, budget: float | None) -> str:

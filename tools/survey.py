@@ -80,12 +80,13 @@ def run(args: Args, context: Context) -> Result:
 def cost(args: Args, setting: Setting) -> Cost:
     """All tiles; where tiles overlap a place is exposed twice, at a corner four times: two are counted.
 
-    A stage that may miss a move exposes a tile again instead of the next one.
+    A stage that may miss a move exposes a tile again instead of the next one: inside a tile, or else in an overlap. A
+    place that had both is left out when targets are chosen, by what is on record for it.
     """
     count = args.tiles_x * args.tiles_y
     one = frames_cost(args.scan(), setting)
     twice = 2 if args.overlap > 0 else 1
-    times = min(count, twice + setting.capabilities.position_errors.missed_moves)
+    times = min(count, max(twice, 1 + setting.capabilities.position_errors.missed_moves))
     return Cost(
         seconds=count * (one.seconds + move_seconds(setting, args.pitch_um)),
         mean_dose_e_per_a2=one.mean_dose_e_per_a2,
