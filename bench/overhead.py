@@ -9,13 +9,15 @@ from typing import Any
 from eucentric.agent.acts import named_state
 from eucentric.agent.executor import Executor
 from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.pricing import priced
 from eucentric.agent.run import Run
 from eucentric.bench.contract import at_most, report
 from eucentric.core.calls import Approval, Envelope, ToolCall
+from eucentric.core.plan import Plan, Step
 from eucentric.core.store import Store
 from eucentric.instruments.cards import card_of_twin
-from eucentric.instruments.guard import Guard
 from eucentric.instruments.twin import TwinDriver, load_world
+from eucentric.instruments.uri import guarded
 from eucentric.tools.catalogue import CATALOGUE
 
 _NEEDED = 100
@@ -32,7 +34,7 @@ _WIDE = Envelope(
 
 
 def _executor(folder: Path, seed: int) -> Executor:
-    guard = Guard(TwinDriver(load_world("mxene"), seed, stage="ideal"))
+    guard = guarded("twin://mxene", TwinDriver(load_world("mxene"), seed, stage="ideal"))
     card = card_of_twin("twin://mxene")
     store = Store(folder)
     run = Run(store, "r-0001", guard, card.model_copy(update={"dose_budget_e_per_a2": 1e9}) if card else None)
@@ -70,6 +72,29 @@ def _spent(executor: Executor, tool: str, count: int) -> list[float]:
     return times
 
 
+def _long_plan() -> Plan:
+    """A hundred steps that move, set and expose."""
+    steps: list[Step] = []
+    for number in range(34):
+        place = {"x_um": 2.0 * number, "y_um": -float(number)}
+        steps += [
+            Step(id=f"m{number}", tool="move_stage", args=place),
+            Step(id=f"o{number}", tool="set_optics", args={"defocus_nm": float(number)}),
+            Step(id=f"i{number}", tool="acquire_image", args={"fov_nm": 100.0}),
+        ]
+    return Plan(title="a hundred steps", steps=tuple(steps[:100]))
+
+
+def _preview_seconds(executor: Executor, repeats: int = 5) -> float:
+    """Median CPU seconds to price a plan of a hundred steps, after all the exposures above."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        priced(executor.run, _long_plan(), 1e9)
+        times.append(time.process_time() - start)
+    return statistics.median(times)
+
+
 def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     """Median CPU milliseconds of a call of four tools, twin included [DECISIONS 14]."""
     count = _NEEDED if quick else 3 * _NEEDED
@@ -83,5 +108,8 @@ def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
             figures[f"{tool}_p95_ms"] = round(sorted(times)[int(0.95 * count)], 3)
             claim = f"{tool}: median CPU ms of a call, executor and twin"
             bars.append(at_most(claim, statistics.median(times), _BAR_MS, n=count, n_needed=_NEEDED))
+        figures["preview_100_steps_s"] = _preview_seconds(executor)
+        claim = "CPU seconds to preview a plan of 100 steps"
+        bars.append(at_most(claim, figures["preview_100_steps_s"], 2.0, n=5))
         executor.run.store.close()
     return report("overhead", seed, figures, bars, calls=count)

@@ -50,9 +50,10 @@ def centre_of(specimen: Specimen, view: View) -> tuple[float, float, float]:
     return at_x, at_y, view.tilt.lab_height(dx, dy, height)
 
 
-def _zoom(reach: float, pixel: float, shortest: int) -> int:
+def _zoom(reach: float, pixel: float) -> int:
+    """Also beyond the frame itself: where the blur is far wider than the field, the frame is one point of it."""
     zoom = 1
-    while reach / (pixel * zoom) > _MOST_PADDING and zoom < shortest:
+    while reach / (pixel * zoom) > _MOST_PADDING:
         zoom *= 2
     return zoom
 
@@ -76,7 +77,7 @@ def scattered_shares(specimen: Specimen, scan: ScanSpec, view: View) -> Plane:
     beam = Beam(specimen.world.optics, view.defocus - height)
     shape, pixel = (scan.rows, scan.columns), scan.pixel_m
     atoms = pixel <= ATOMIC_PIXEL and beam.blur <= ATOMIC_BLUR
-    zoom = 1 if atoms else _zoom(beam.reach, pixel, min(shape))
+    zoom = 1 if atoms else _zoom(beam.reach, pixel)
     motion = (view.positions[:, 0] - view.middle[0], view.positions[:, 1] - view.middle[1])
     swing = min(float(np.abs(motion[0]).max()) / pixel, max(shape) / 2)
     padding = math.ceil((beam.reach / pixel + swing) / zoom) + 2

@@ -21,7 +21,7 @@ from eucentric.core.errors import ApprovalRefused, Busy
 from eucentric.core.stop import list_hosts
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.host import HostServer
-from eucentric.instruments.twin import TwinDriver, load_world
+from eucentric.instruments.twin import TwinDriver, load_world, render
 from eucentric.knowledge.dose import scan_dose
 
 SCAN = ScanSpec(detectors=("haadf",), rows=16, columns=16, fov_m=1e-6, dwell_s=1e-6)
@@ -338,3 +338,10 @@ def test_nothing_is_imported_for_it():
     code = "import sys; before = set(sys.modules); import eucentric.core.stop_early; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {"eucentric", "eucentric.core", "eucentric.core.stop_early", "_socket"}
+
+
+@pytest.mark.parametrize("pixel_m", [5e-11, 1e-9, 1e-7])
+def test_a_small_frame_far_out_of_focus_is_rendered_coarsely(pixel_m):
+    """16 pixels at a height of 200 µm took half a minute and gigabytes: the fuzz asks for such things."""
+    reach_m = 200e-6 * 30e-3
+    assert reach_m / (pixel_m * render._zoom(reach_m, pixel_m)) <= 128
