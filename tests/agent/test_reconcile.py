@@ -369,12 +369,12 @@ def test_a_command_in_flight_is_waited_for(bench):
 def test_a_command_that_does_not_end_is_stopped(bench, monkeypatch):
     monkeypatch.setattr("eucentric.agent.reconcile.ENDS_S", 0.1)
     let_go, send, stop, threads = threading.Event(), bench.guard.move, bench.guard.stop, []
-    bench.spy.before["move"] = lambda *_: let_go.wait(5)
+    reached = threading.Event()
+    bench.spy.before["move"] = lambda *_: reached.set() or let_go.wait(30)
 
     def sent_and_dead(*args, **more):
         threads.append(in_thread(lambda: quietly(send, *args, **more)))
-        while bench.guard.operation() is None:
-            time.sleep(0.001)
+        assert reached.wait(10)
         die(bench)
 
     def stopped(reason):
