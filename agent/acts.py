@@ -13,7 +13,7 @@ from eucentric.agent.permit import Permit
 from eucentric.agent.readback import named_state as named_state
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall
-from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.core.units import OPTICS, STAGE, to_si
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
@@ -153,6 +153,34 @@ class _Wait:
         """Nothing to hand back."""
 
 
+class _Locate:
+    """A measured position is entered; nothing is sent to the instrument."""
+
+    name = "locate"
+    commands = False
+    seconds = 0.0
+
+    def __init__(self, run: Run, place: Located) -> None:
+        self.run, self.place = run, place
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """Which frame lies where in which."""
+        return self.place.model_dump(mode="json")
+
+    def check(self, permit: Permit, now: MicroscopeState) -> dict[str, Any]:
+        """Nothing to ask."""
+        return {}
+
+    def send(self, action_id: str, token: str) -> tuple[None, dict[str, Any]]:
+        """From now on the two stays are known to lie so."""
+        self.run.book.located(f"{self.run.id}:{action_id}", self.place)
+        return None, {"located": self.args}
+
+    def recall(self, body: dict[str, Any]) -> None:
+        """It is in the book already."""
+
+
 def _read(door: Door) -> tuple[MicroscopeState, dict[str, Any]]:
     state = door.now()
     return state, {"state": state.model_dump(mode="json")}
@@ -224,3 +252,7 @@ class GatedMicroscope:
         kept = self.door.do(Keep(self.run, pixels, frame))
         self.frames.append(kept.id)
         return kept
+
+    def locate(self, place: Located) -> None:
+        """Keep a measured position."""
+        self.door.do(_Locate(self.run, place))

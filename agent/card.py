@@ -30,6 +30,8 @@ def _dose(row: Row) -> str:
     undersampled = cost.dose_e_per_a2 > 2 * cost.mean_dose_e_per_a2
     mean = f"{cost.mean_dose_e_per_a2:.2g} mean, ≤ {cost.dose_e_per_a2:.3g} at the probe"
     here = mean if undersampled else f"≤ {cost.dose_e_per_a2:.3g}"
+    if cost.stops_at_e_per_a2 is not None:
+        here += f", stops at {cost.stops_at_e_per_a2:.3g} in all"
     return f"{here}, ≤ {cost.elsewhere_e_per_a2:.3g} beside" if cost.elsewhere_e_per_a2 else here
 
 

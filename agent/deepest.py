@@ -1,7 +1,8 @@
 """The deepest place of overlapping rectangles, each with a dose.
 
 Rectangles of one group are rigid among themselves: though each of them may reach a place, together they can't put
-more on it than the deepest place of the group has. That is the group's cap.
+more on it than the deepest place of the group has. That is the group's cap. Groups that images have tied together are
+a body, with a cap of its own: two of them can't both lie on a place if they are known to lie apart.
 """
 
 from dataclasses import dataclass
@@ -28,12 +29,16 @@ class Pile:
     """(n,) which group each belongs to."""
     cap: Grid
     """(groups,) most dose that a group can put on one place."""
+    body: Numbers
+    """(groups,) which body each group belongs to."""
+    body_cap: Grid
+    """(bodies,) most dose that a body can put on one place."""
 
     def most(self, rows: Numbers) -> float:
         """More than these rectangles can't put on any place."""
-        return float(
-            np.minimum(np.bincount(self.group[rows], self.dose[rows], len(self.cap)), self.cap).sum()
-        )
+        of_groups = np.minimum(np.bincount(self.group[rows], self.dose[rows], len(self.cap)), self.cap)
+        of_bodies = np.bincount(self.body, of_groups, len(self.body_cap))
+        return float(np.minimum(of_bodies, self.body_cap).sum())
 
     def deepest(self, rows: Numbers) -> float:
         """Largest dose at any place, of these rectangles."""
@@ -47,6 +52,22 @@ class Pile:
         self, rows: Numbers, spans: tuple[Numbers, Numbers, Numbers, Numbers], shape: tuple[int, int]
     ) -> Grid:
         """Dose of each cell of a grid, (ny, nx), by spans of cells in x and y, one for each of these rectangles."""
+        body = self.body[self.group[rows]]
+        bound = np.isfinite(self.body_cap[body])
+        total = self._of_groups(rows, spans, ~bound, shape)
+        for one in np.unique(body[bound]):
+            total += np.minimum(self._of_groups(rows, spans, body == one, shape), self.body_cap[one])
+        return total
+
+    def _of_groups(
+        self,
+        rows: Numbers,
+        spans: tuple[Numbers, Numbers, Numbers, Numbers],
+        kept: NDArray[np.bool_],
+        shape: tuple[int, int],
+    ) -> Grid:
+        """Of some of these rectangles, each group at most its cap."""
+        rows, spans = rows[kept], (spans[0][kept], spans[1][kept], spans[2][kept], spans[3][kept])
         dose, group = self.dose[rows], self.group[rows]
         capped = np.flatnonzero(np.bincount(group, dose, len(self.cap)) > self.cap)
         free = ~np.isin(group, capped)

@@ -51,7 +51,7 @@ TAKEN_UP_AGAIN = (
     StoreFull,
 )
 """Cut off from outside: a resumed run does these again. Any other failure is final, a failed move above all."""
-HARMLESS = ("wait", "store")
+HARMLESS = ("wait", "store", "locate")
 """Acts that neither move nor expose: begun and cut off, they are simply done again."""
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from eucentric.agent.deepest import Pile
 from eucentric.agent.stays import PROBE_REACH_UM, Errors, Seen, Stays
 from eucentric.core.base import Model
 from eucentric.core.event import Event
+from eucentric.core.instrument import Located
 from eucentric.instruments.capabilities import Capabilities
 
 SAME_STAY_UM = 0.005
@@ -99,9 +100,13 @@ class DoseBook:
         self._era, self._newest_s = 0, 0.0
         """How often the instrument's clock was set back, and its last time."""
         self._depths: dict[int, float] = {}
+        """By stay: the deepest place of what was exposed during it."""
+        self._body_depths: dict[int, float] = {}
+        """The same of stays that images have tied together."""
         self._moves: dict[str, tuple[float, float]] = {}
         """Since the last charge."""
         self._moved: set[str] = set()
+        self._located: set[str] = set()
         self._frames: dict[str, str] = {}
         self._told: dict[str, tuple[int, str]] = {}
 
@@ -125,6 +130,7 @@ class DoseBook:
         self.charges[action_id] = charge
         stay = self.stays.names[charge.stay]
         self._depths.pop(stay, None)
+        self._body_depths.clear()
         numbers = np.array(_numbers(charge, stay))
         self._numbers[self._row[action_id], :9] = numbers
         self.stays.cover(stay, numbers[:2] - numbers[2:4], numbers[:2] + numbers[2:4])
@@ -145,29 +151,43 @@ class DoseBook:
         if self.charges.pop(action_id, None) is not None:
             self._numbers[self._row[action_id], 4] = 0.0
             self._depths.clear()
+            self._body_depths.clear()
 
     def keep_frames(self, action_id: str, frames: Iterable[str]) -> None:
         """Which frames an act recorded: a later stay may be found again in one of them."""
         self._frames.update(dict.fromkeys(frames, action_id))
 
-    def found_again(self, value: dict[str, Any]) -> None:
-        """A stay was found again by its image in a frame of another: the result of go_to_target."""
+    def located(self, action_id: str, place: Located) -> None:
+        """A frame was recognised in another one: how their stays lie to each other is known from now on."""
         try:
-            here = self.charges[self._frames[value["frames"][-1]]]
-            there = self.charges[self._frames[value["tile"]]]
-            x, y = (float(value[f"measured_{axis}_um"] - value[f"reported_{axis}_um"]) for axis in "xy")
-            blur_um = _SURE * float(value["uncertainty_um"])
-        except (KeyError, IndexError, TypeError, ValueError):
-            return  # of an older version, or frames of another loading: then nothing is known
-        self.stays.found(here.stay, there.stay, (x, y), blur_um)
+            here = self.charges[self._frames[place.frame]]
+            there = self.charges[self._frames[place.in_frame]]
+        except KeyError:
+            return  # a frame of another loading or instrument
+        if action_id not in self._located:
+            self._located.add(action_id)
+            off = place.x_um - here.x_um, place.y_um - here.y_um
+            self.stays.found(here.stay, there.stay, off, _SURE * place.uncertainty_um)
+            self._body_depths.clear()
+
+    def stay_of(self, frame: str) -> str | None:
+        """The stay of the stage in which a frame was taken; None if it is not in the book."""
+        key = self._frames.get(frame)
+        return self.charges[key].stay if key in self.charges else None
+
+    def reading(self, frame: str, x_um: float, y_um: float) -> tuple[float, float]:
+        """What the stage reads today at a place named by the readings of a frame, as far as images have told [µm]."""
+        stays, then = self.stays, self.stay_of(frame)
+        if then is None:
+            return x_um, y_um
+        there, here = stays.shift(stays.names[then]), stays.shift(stays.last)
+        return x_um + there[0] - here[0], y_um + there[1] - here[1]
 
     def load(self, events: Iterable[Event], instrument: str, loading: str) -> None:
         """Enter moves and charges of that loading's rows: intended ones count until their result is known."""
         for event in events:
             body, key = event.body, f"{event.run_id}:{event.action_id}"
-            if event.kind == "concluded":
-                self._concluded(event)
-            elif body.get("instrument") == instrument and body.get("loading") == loading and event.action_id:
+            if body.get("instrument") == instrument and body.get("loading") == loading and event.action_id:
                 self._acted(event, key, body)
 
     def _acted(self, event: Event, key: str, body: dict[str, Any]) -> None:
@@ -181,10 +201,8 @@ class DoseBook:
                 self._told[key] = (event.seq, event.ts)
             self.charge(key, Charge.model_validate(body["charge"]))
             self.keep_frames(key, (frame["id"] for frame in body.get("frames") or ()))
-
-    def _concluded(self, event: Event) -> None:
-        if event.tool == "go_to_target" and event.body.get("ok"):
-            self.found_again(event.body.get("value") or {})
+        if body.get("located"):
+            self.located(key, Located.model_validate(body["located"]))
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -262,7 +280,8 @@ class DoseBook:
         touch = (low < high).all(axis=1)
         edges = np.column_stack([low[touch, 0], high[touch, 0], low[touch, 1], high[touch, 1]])
         keys, stay = keys[touch], seen.stay[ways[touch]]
-        pile = Pile(edges, numbers[keys, 4], stay, self._caps(stay, here, len(seen.apart)))
+        caps = self._caps(stay, here, len(seen.apart))
+        pile = Pile(edges, numbers[keys, 4], stay, caps, *self._body_caps(stay, here, len(seen.apart)))
         return Boxes(keys, pile, seen.story[ways[touch]], seen.elsewhere[:, stay])
 
     def _era_of(self, field: Charge) -> int:
@@ -279,20 +298,54 @@ class DoseBook:
                 caps[stay] = self._deepest_of(int(stay))
         return caps
 
+    def _body_caps(
+        self, stays: NDArray[np.int64], here: int, count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Bodies of stays, and the most dose that any place of each has had; the field's own lies fast to it."""
+        body = np.arange(count)
+        body[: len(self.stays)] = self.stays.bodies[:count]
+        caps = np.full(count, np.inf)
+        present = np.unique(stays)
+        for one in np.unique(body[present]):
+            if one != body[here] and np.count_nonzero(body[present] == one) > 1:
+                caps[one] = self._deepest_of_body(int(one))
+        return body, caps
+
     def _deepest_of(self, stay: int) -> float:
         """Upper bound at the deepest place of what was exposed during one stay [e/Å²]."""
         if stay not in self._depths:
-            rows = self._numbers[: len(self._row)]
-            rows = rows[(rows[:, 8] == stay) & (rows[:, 4] > 0)]
-            passed = rows[:, 6].max() - rows[:, 5]  # all as seen from the newest frame
-            passed = np.where(rows[:, 9] != rows[-1, 9], _LONGEST_S, passed)
-            creep = self.errors.left_to_creep(rows[:, 7])
-            half = rows[:, 2:4] + (_rounded_up(self.errors.drift * passed + creep) + PROBE_REACH_UM)[:, None]
-            low, high = rows[:, :2] - half, rows[:, :2] + half
-            edges = np.column_stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]])
-            pile = Pile(edges, rows[:, 4], np.zeros(len(rows), np.int64), np.array([np.inf]))
-            self._depths[stay] = pile.deepest(np.arange(len(rows)))
+            rows = self._live()
+            rows = rows[rows[:, 8] == stay]
+            self._depths[stay] = self._deepest_among(rows, np.array([np.inf]))
         return self._depths[stay]
+
+    def _deepest_of_body(self, body: int) -> float:
+        """The same of stays that images have tied together."""
+        if body not in self._body_depths:
+            rows = self._live()
+            rows = rows[np.isin(rows[:, 8], np.flatnonzero(self.stays.bodies == body))]
+            caps = np.array([self._deepest_of(int(stay)) for stay in np.unique(rows[:, 8])])
+            self._body_depths[body] = self._deepest_among(rows, caps)
+        return self._body_depths[body]
+
+    def _live(self) -> NDArray[np.float64]:
+        rows = self._numbers[: len(self._row)]
+        return rows[rows[:, 4] > 0]
+
+    def _deepest_among(self, rows: NDArray[np.float64], caps: NDArray[np.float64]) -> float:
+        """At the deepest place of charges whose stays lie as images have put them, seen from the newest one."""
+        names, stay = np.unique(rows[:, 8].astype(np.int64), return_inverse=True)
+        passed = rows[:, 6].max() - rows[:, 5]
+        passed = np.where(rows[:, 9] != rows[-1, 9], _LONGEST_S, passed)
+        creep = self.errors.left_to_creep(rows[:, 7])
+        blur = np.array([self.stays.blur(int(name)) for name in names])[stay] if len(names) > 1 else 0.0
+        slack = _rounded_up(self.errors.drift * passed + creep + blur) + PROBE_REACH_UM
+        half = rows[:, 2:4] + slack[:, None]
+        centre = rows[:, :2] + np.array([self.stays.shift(int(name)) for name in names])[stay]
+        low, high = centre - half, centre + half
+        edges = np.column_stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]])
+        pile = Pile(edges, rows[:, 4], stay, caps, np.zeros(len(caps), np.int64), np.array([np.inf]))
+        return pile.deepest(np.arange(len(rows)))
 
     def _seen(self, field: Charge, missed: bool, era: int) -> tuple[Seen, int]:
         """The stays as the field's own sees them; a stay that is not in the book yet is a move away."""

@@ -15,7 +15,7 @@ from eucentric.core.text import visible
 from eucentric.instruments.capabilities import Capabilities, PositionErrors
 from eucentric.knowledge.dose import PlaceDose
 
-KINDS = ("requested", "intended", "returned", "failed", "in_doubt", "concluded")
+KINDS = ("requested", "intended", "returned", "failed", "in_doubt")
 """Rows that a history is read from."""
 
 

@@ -137,10 +137,10 @@ def _check_limits(walk: Walk) -> None:
                 )
 
 
-def _room(shown: Preview, bounds: tuple[float, float]) -> float:
-    """Slack of the stage box [µm]: after a missed move a correction by image may command half the span more."""
+def _room(shown: Preview, bounds: tuple[float, float], missed: int) -> float:
+    """Slack of the stage box [µm]: each missed move leaves the readings off by its length, at most the span."""
     finds_again = any(row.tool == "go_to_target" for row in shown.rows)
-    return 3.0 + (0.5 * (bounds[1] - bounds[0]) if finds_again else 0.0)
+    return 3.0 + (max(0.5, missed) * (bounds[1] - bounds[0]) if finds_again else 0.0)
 
 
 def _most_dose(plan: Plan, shown: Preview) -> float:
@@ -150,8 +150,14 @@ def _most_dose(plan: Plan, shown: Preview) -> float:
     return min(shown.budget_e_per_a2, 1.05 * max(shown.dose_e_per_a2, shown.elsewhere_e_per_a2))
 
 
-def envelope_for(plan: Plan, shown: Preview) -> Envelope:
-    """The bounds an approval of this plan grants: its worst case with a little slack in time and frames."""
+def envelope_for(plan: Plan, shown: Preview, missed: int = 0) -> Envelope:
+    """The bounds an approval of this plan grants: its worst case with a little slack in time and frames.
+
+    Parameters
+    ----------
+    missed
+        How many moves in a row the stage may miss.
+    """
 
     def widened(bounds: tuple[float, float], slack: float) -> tuple[float, float]:
         return (bounds[0] - slack, bounds[1] + slack)
@@ -161,8 +167,8 @@ def envelope_for(plan: Plan, shown: Preview) -> Envelope:
         max_frames=int(shown.frames * 1.1) + 1,
         max_dose_e_per_a2=_most_dose(plan, shown),
         max_electrons=1.1 * shown.electrons or None,
-        x_um=widened(shown.x_um, _room(shown, shown.x_um)),
-        y_um=widened(shown.y_um, _room(shown, shown.y_um)),
+        x_um=widened(shown.x_um, _room(shown, shown.x_um, missed)),
+        y_um=widened(shown.y_um, _room(shown, shown.y_um, missed)),
         z_um=widened(shown.z_um, 0.1),
         alpha_deg=widened(shown.alpha_deg, 0.01),
         beta_deg=widened(shown.beta_deg, 0.01),

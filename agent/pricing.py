@@ -39,7 +39,7 @@ def priced(run: Run, plan: Plan, budget_e_per_a2: float) -> Preview:
 def question_of(run: Run, plan: Plan, shown: Preview, gate: str) -> Asked:
     """The card, the envelope that an approval would grant, and what it would be bound to."""
     state, end = run.now(), deadline_of(run)
-    envelope = envelope_for(plan, shown)
+    envelope = envelope_for(plan, shown, run.capabilities.position_errors.missed_moves)
     if end is not None:
         envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
     notes = [("Put back", restored_words(plan, state))]

@@ -22,7 +22,7 @@ from eucentric.core.plan import Step
 from eucentric.core.units import echo
 from eucentric.tools.base import Setting, Tool
 from eucentric.tools.catalogue import tool_named
-from eucentric.tools.go_to_target import SETTLED_S
+from eucentric.tools.go_to_target import settled_s
 from eucentric.tools.move_stage import target_of
 from eucentric.tools.scanning import predicted_dose
 
@@ -58,6 +58,8 @@ class Walk:
     """Dose that any place may have had from surveys."""
     place: float = 0.0
     """Dose at the present place."""
+    base: float = 0.0
+    """What it had before the loop that the plan is in, which counts anew."""
     given: float = 0.0
     """The part of it that was given since the stage came here."""
     visited: list[tuple[float, float, float]] = field(default_factory=list)
@@ -128,13 +130,15 @@ def _loop(step: Step, walk: Walk, times: int) -> None:
     """One round stands for all; what happens at the same places again is multiplied."""
     rounds, start = step.times or step.at_most, walk.seconds
     before, given, shared, visited = walk.place, walk.given, walk.shared, len(walk.visited)
-    worst, elsewhere = walk.worst, walk.elsewhere
+    worst, elsewhere, base = walk.worst, walk.elsewhere, walk.base
+    walk.base = base + shared + before
     walk.place = walk.given = walk.shared = walk.worst = walk.elsewhere = 0.0
     take_steps(step.do, walk, times * rounds)
     if rounds > 1 and _looks(step):
         approach = max(row.each.dose_e_per_a2 for row in walk.rows if row.tool == "go_to_target")
         walk.worst = max(walk.worst, min(1, _missable(walk)) * walk.given + approach)
     again = _rounds_at_one_place(step, walk, rounds, _drift(step, walk, rounds))
+    walk.base = base
     walk.visited[visited:] = [(x, y, dose * again) for x, y, dose in walk.visited[visited:]]
     walk.worst = max(worst, shared + before + walk.worst * again) if walk.worst else worst
     walk.elsewhere = max(elsewhere, shared + before + walk.elsewhere * again) if walk.elsewhere else elsewhere
@@ -300,7 +304,7 @@ def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
         _moved(step.id, args, walk)
     elif name == "go_to_target":
         walk.leave()
-        walk.settle(SETTLED_S if getattr(args, "settle", True) else 0.0)
+        walk.settle(settled_s(walk.setting.capabilities) if getattr(args, "settle", True) else 0.0)
     elif name == "survey":
         margin = args.fov_um / 2 + 3.0  # targets are found anywhere in the tiles
         half = (args.half_width_um(args.tiles_x), args.half_width_um(args.tiles_y))
@@ -369,11 +373,20 @@ def _dose(name: str, args: Any, cost: Cost, walk: Walk) -> None:
         walk.worst = max(walk.worst, walk.shared + before + deep)
         walk.shared += cost.dose_e_per_a2
     else:
-        walk.place += cost.dose_e_per_a2
-        walk.given += cost.dose_e_per_a2
+        given = _given(cost, walk)
+        walk.place += given
+        walk.given += given
     if cost.elsewhere_e_per_a2:
         walk.elsewhere = max(walk.elsewhere, walk.shared + walk.place + cost.elsewhere_e_per_a2)
     walk.worst = max(walk.worst, walk.shared + walk.place)
+
+
+def _given(cost: Cost, walk: Walk) -> float:
+    """What a step gives to the present place; one that looks stops in time, but for its first frame."""
+    if cost.stops_at_e_per_a2 is None:
+        return cost.dose_e_per_a2
+    room = cost.stops_at_e_per_a2 - walk.base - walk.shared - walk.place
+    return min(cost.dose_e_per_a2, max(room, cost.dose_e_per_a2 / max(cost.frames, 1)))
 
 
 def _before_survey(args: Any, walk: Walk) -> float:
@@ -396,9 +409,11 @@ def _centre(args: Any) -> tuple[float | None, float | None]:
 def _survey_dose(args: Any, cost: Cost, walk: Walk) -> float:
     """At the corners of tiles; targets are chosen off the edges, so that what they had is the tool's own cost.
 
-    Neighbouring tiles lie over each other by their overlap and by the error of the stage.
+    Neighbouring tiles lie over each other by their overlap and by the error of the stage; after a move that was
+    missed, one more lies on them.
     """
     one = predicted_dose(args.scan(), walk.setting).bound_e_per_a2
     near = args.fov_um + stage_error_um(walk.setting.capabilities)
     deep = _deep(near, args.pitch_um, args.tiles_x) * _deep(near, args.pitch_um, args.tiles_y)
-    return max(cost.dose_e_per_a2, one * deep)
+    tiles: int = args.tiles_x * args.tiles_y
+    return max(cost.dose_e_per_a2, one * min(deep + _missable(walk), tiles))

@@ -88,9 +88,8 @@ class Run:
         return self.store.ledger.append(self.id, kind, actor, text, body, action_id=action_id, tool=tool)
 
     def _load_doses(self, instrument: str, loading: str) -> None:
-        rows = self.store.ledger.events(
-            kinds=("intended", "returned", "failed", "in_doubt", "concluded"), after=self._heard
-        )
+        kinds = ("intended", "returned", "failed", "in_doubt")
+        rows = self.store.ledger.events(kinds=kinds, after=self._heard)
         self.book.load(rows, instrument, loading)
         self._heard = rows[-1].seq if rows else self._heard
 
@@ -194,6 +193,10 @@ class Run:
         """Upper bound of the dose so far in a frame's field, or at the present place [e/Å²]."""
         return self.book.before(self._present_place() if frame is None else self._field(frame))
 
+    def reading_at(self, frame: Frame, x_um: float, y_um: float) -> tuple[float, float]:
+        """What the stage would read today at a place that a frame's readings name [µm]."""
+        return self.book.reading(frame.id, x_um, y_um)
+
     def dose_in(self, x_um: float, y_um: float, width_um: float, height_um: float) -> float:
         """Upper bound of the dose so far at the deepest place of a field that another stay will image [e/Å²]."""
         size = max(width_um, 1e-3), max(height_um, 1e-3)
@@ -244,7 +247,7 @@ class Run:
             width_um=width,
             height_um=height,
             dose_e_per_a2=0,
-            stay=self.stay,
+            stay=self.book.stay_of(frame.id) or self.stay,
             time_s=(state := self.instrument.state()).time_s,
             settled_s=self.settled_s(state.time_s),
         )

@@ -96,6 +96,8 @@ class Stays:
         """Measured less reported, as far as it is known."""
         self._blur = np.zeros(1)
         """Error of the registration by which a stay was found again."""
+        self._body = np.zeros(1, np.int64)
+        """Stays that images have tied together have the same number: no move lies between them."""
         self._box = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
         """What was exposed during each stay: low corner, high corner."""
         self._seen: dict[tuple[float, ...], Seen] = {}
@@ -135,6 +137,8 @@ class Stays:
         if here == there:
             return
         self._under, self._shift, self._blur = self._under.copy(), self._shift.copy(), self._blur.copy()
+        self._body = self._body.copy()
+        self._body[here] = self._body[there]
         self._under[here] = self._under[there]
         self._shift[here] = self._shift[there] + np.array(shift_um)
         self._blur[here] = self._blur[there] + blur_um
@@ -153,6 +157,15 @@ class Stays:
         """Measured less reported position of a stay, as far as it is known; 0 where it is not [µm]."""
         return float(self._shift[stay, 0]), float(self._shift[stay, 1])
 
+    @property
+    def bodies(self) -> NDArray[np.int64]:
+        """(n,) number of the body that each stay belongs to: images have shown how the stays of one lie."""
+        return self._body
+
+    def blur(self, stay: int) -> float:
+        """How far off a stay may be from where images have put it in its body [µm]."""
+        return float(self._blur[stay])
+
     def _grow(self, move: tuple[float, float]) -> None:
         n, before = len(self), self.last
         under = np.zeros((n + 1, n + 1), np.int8)
@@ -163,6 +176,7 @@ class Stays:
         self._step = np.vstack([self._step, move])
         self._shift = np.vstack([self._shift, self._shift[before]])
         self._blur = np.append(self._blur, self._blur[before])
+        self._body = np.append(self._body, n)
         self._box = np.vstack([self._box, (np.inf, np.inf, -np.inf, -np.inf)])
         self.last = n
 

@@ -57,6 +57,8 @@ class Cost(Model):
     mean_dose_e_per_a2: float = 0.0
     dose_e_per_a2: float = 0.0
     """Upper bound at any atom of the imaged place [e/Å²]."""
+    stops_at_e_per_a2: float | None = None
+    """The tool looks before each frame after the first, and stops before the place passes this [e/Å²]."""
     elsewhere_e_per_a2: float = 0.0
     """Upper bound on places beside the target (focus, overview) [e/Å²]."""
     electrons: float = 0.0

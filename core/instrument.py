@@ -126,3 +126,20 @@ class Frame(Model):
     """Frames it was computed from (a drift-corrected sum)."""
     path: str | None = None
     """For a frame read from a file of the user."""
+
+
+class Located(Model):
+    """Where a frame lies in another one, by their images: the actual position, in the other frame's readings."""
+
+    frame: str
+    """The frame that was recognised."""
+    in_frame: str
+    """The frame in which it was recognised."""
+    x_um: Annotated[float, Unit("um")]
+    """Its centre, in the readings under which the other frame was taken [µm]."""
+    y_um: Annotated[float, Unit("um")]
+    """As x_um."""
+    uncertainty_um: Annotated[float, Field(ge=0), Unit("um")]
+    """One standard deviation [µm]."""
+    confidence: Annotated[float, Unit("1")]
+    """Lead of the registration over the next best place, as its tool states it."""

@@ -120,6 +120,13 @@ class Capabilities(Model):
         stamp = "SIMULATED " if self.simulated else ""
         return f"{stamp}{self.vendor} {self.model} {self.serial}"
 
+    def move_error(self, distance: float) -> float:
+        """How far from its reading one stage move of that length may end, along x or y [m]."""
+        errors, axes = self.position_errors, (self.axis("x"), self.axis("y"))
+        dead = max((axis.dead_band for axis in axes if axis), default=0.0)
+        of_way = (errors.scale + errors.cross) * abs(distance)
+        return dead + errors.fixed_m + errors.move_m + errors.one_way_m + errors.creep_m + of_way
+
     def axis(self, name: str) -> AxisSpec | None:
         """The axis of that name, if there is one."""
         return next((axis for axis in self.axes if axis.name == name), None)

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.instruments.capabilities import Capabilities
 
 Image = NDArray[np.float32]
@@ -45,6 +45,10 @@ class Microscope(Protocol):
 
     def store(self, pixels: Image, frame: Frame) -> Frame:
         """Keep a computed image (a sum) with its parents; returns it with id and digest."""
+        ...
+
+    def locate(self, place: Located) -> None:
+        """Keep where a frame was found to lie by its image: from then on the stage is known to have stood there."""
         ...
 
     def wait(self, seconds: float) -> None:

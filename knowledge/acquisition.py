@@ -33,6 +33,8 @@ class AtomicRecipe(Model):
     pixel_pm: float
     frames: int
     """0 if not even two short frames fit the budget."""
+    frames_at_most: int
+    """As many would be taken where a place has had less than is reckoned with: enough for comfort."""
     dwell_us: float
     mean_e_per_a2: float
     """Mean dose of all frames together [e/Å²]: what makes the counts."""
@@ -137,6 +139,7 @@ def recommend_atomic(
         fov_nm=frame.pixel_pm * width_px / 1e3,
         pixel_pm=frame.pixel_pm,
         frames=frames,
+        frames_at_most=max(frames, min(max_frames, math.ceil(wanted_mean / frame.mean - 1e-9))),
         dwell_us=dwell,
         mean_e_per_a2=frames * frame.mean,
         bound_e_per_a2=frames * frame.bound,

@@ -39,6 +39,11 @@ class Records(Protocol):
         """Upper bound of the dose so far in a frame's field, or at the present place [e/Å²]."""
         ...
 
+    def reading_at(self, frame: Frame, x_um: float, y_um: float) -> tuple[float, float]:
+        """What the stage would read now at the place that the frame's readings call (x, y), as far as images have
+        told [µm]: after a missed move the same place reads differently."""
+        ...
+
     def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
         """What dose a spot has had, where it is from, and the budget; None: at the present place [µm]."""
         ...

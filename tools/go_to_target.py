@@ -16,10 +16,11 @@ from pydantic import Field
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.errors import MoveNotReached
-from eucentric.core.instrument import Frame, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import Frame, Located, OpticsChange, Scan, StageMove
 from eucentric.core.units import Unit
+from eucentric.instruments.capabilities import Capabilities
 from eucentric.tools.base import Context, Setting, Tool
-from eucentric.tools.scanning import frames_cost, move_seconds
+from eucentric.tools.scanning import frames_cost, move_seconds, settling_s
 from eucentric.tools.select_targets import Target
 from eucentric.tools.vision.registration import Match, drift, locate, rescaled
 
@@ -28,9 +29,9 @@ _TRACK = Scan(width_px=256, height_px=256, fov_nm=2000.0, dwell_us=0.5, purpose=
 _MAX_OVERVIEWS = 3
 _MAX_TRACKS = 7
 _FIRST_WAIT_S, _TRACK_WAIT_S = 12.0, 8.0
-SETTLED_S = _FIRST_WAIT_S + _TRACK_WAIT_S
-"""How long the stage has stood at least when a settled approach ends [s]."""
 _TRACK_REACH_PX = 20.0
+_SPREAD_PX = 0.5
+"""One standard deviation of where an overview lies in a tile [px]."""
 _MAX_TILES = 64
 _SURE_ANYWHERE = 0.5
 """Margin asked of a match in any tile; wrong pairs stay below 0.26, right ones above 0.73."""
@@ -79,6 +80,8 @@ class _Seen:
     off_y_um: float
     match: Match
     pixel_um: float
+    tile: Frame
+    """In which frame of the survey."""
     at_home: bool
     """In the tile in which the target was seen: only then its distance is exact."""
 
@@ -96,6 +99,20 @@ class _Approach:
         self.reach_um = max(1.5, 1.6 * self.dead_band_um + 0.6)
         self.shift_limit_nm = 0.95 * shift.upper * 1e9 if shift else 0.0
 
+    def begin(self) -> tuple[float, float]:
+        """What the stage is to read at the target: as in the survey, unless images have shown that it lost a move.
+
+        A smaller difference is the slack of the drive, which the next move takes up anyway.
+        """
+        told, now = (self.args.target.x_um, self.args.target.y_um), self.reading()
+        lost = max(abs(now[0] - told[0]), abs(now[1] - told[1])) > self.reach_um
+        return now if lost else told
+
+    def reading(self) -> tuple[float, float]:
+        """What the stage would read now at the target, by all that images have shown [µm]."""
+        target, records = self.args.target, self.context.records
+        return records.reading_at(records.frame(target.frame), target.x_um, target.y_um)
+
     def move(self, x_um: float, y_um: float) -> None:
         """One stage move, beam shift at zero; then most of the stage's creep is waited for."""
         self.context.microscope.set_optics(OpticsChange(beam_shift_x_nm=0.0, beam_shift_y_nm=0.0))
@@ -110,7 +127,22 @@ class _Approach:
         self.frames.append(frame)
         own = self.context.records.frame(self.args.target.frame)
         seen = self._in_tile(frame, own, self.reach_um)
-        return seen if seen.match.sure else self._elsewhere(frame, own) or seen
+        if not seen.match.sure:
+            seen = self._elsewhere(frame, own) or seen
+        if seen.match.sure:
+            self.context.microscope.locate(self._located(frame, seen))
+        return seen
+
+    def _located(self, frame: Frame, seen: "_Seen") -> Located:
+        """Where the overview lies, in the readings of the tile in which it was recognised."""
+        return Located(
+            frame=frame.id,
+            in_frame=seen.tile.id,
+            x_um=self.args.target.x_um + seen.off_x_um,
+            y_um=self.args.target.y_um + seen.off_y_um,
+            uncertainty_um=_SPREAD_PX * seen.pixel_um,
+            confidence=round(seen.match.margin, 4),
+        )
 
     def _in_tile(self, frame: Frame, tile: Frame, reach_um: float, around: str = "target") -> "_Seen":
         pixel_um = (tile.pixel_pm or 0.0) * 1e-6
@@ -125,7 +157,7 @@ class _Approach:
             small, self.context.records.pixels(tile), (expected[0], expected[1]), reach_um / pixel_um
         )
         x_um, y_um = start[0] + found.columns * pixel_um, start[1] + found.rows * pixel_um
-        return _Seen(x_um - target.x_um, y_um - target.y_um, found, pixel_um, tile.id == target.frame)
+        return _Seen(x_um - target.x_um, y_um - target.y_um, found, pixel_um, tile, tile.id == target.frame)
 
     def _elsewhere(self, frame: Frame, own: Frame) -> "_Seen | None":
         """Where the overview lies in another tile: a missed move leaves the stage a whole tile off."""
@@ -151,8 +183,8 @@ class _Approach:
         first = last = self._tracked()
         start, drifted = np.array([x_nm, y_nm]), np.zeros(2)
         speed: float | None = None
-        for _ in range(_MAX_TRACKS - 1):
-            microscope.wait(_TRACK_WAIT_S)
+        for number in range(_MAX_TRACKS - 1):
+            microscope.wait(_TRACK_WAIT_S if number else _first_track_wait_s(microscope.capabilities()))
             frame = self._tracked()
             match = drift(microscope.pixels(first), microscope.pixels(frame), _TRACK_REACH_PX, sigma=1.5)
             if match.margin < _TRACK_SIGMA:
@@ -185,8 +217,7 @@ def run(args: Args, context: Context) -> Result:
         If the image can't be found again with confidence, or the rest exceeds the beam shift.
     """
     approach = _Approach(args, context)
-    x_um, y_um = args.target.x_um, args.target.y_um
-    approach.move(x_um, y_um)
+    approach.move(*approach.begin())
     for look in range(1, _MAX_OVERVIEWS + 1):
         seen = approach.look()
         if not seen.match.sure or (look == _MAX_OVERVIEWS and not seen.at_home):
@@ -199,8 +230,7 @@ def run(args: Args, context: Context) -> Result:
         if seen.at_home and rest_nm <= approach.shift_limit_nm:
             return _arrived(approach, seen)
         if look < _MAX_OVERVIEWS:
-            x_um, y_um = x_um - seen.off_x_um, y_um - seen.off_y_um
-            approach.move(x_um, y_um)
+            approach.move(*approach.reading())
     raise MoveNotReached(
         f"target {args.target.id}: still {rest_nm:.0f} nm off",
         f"the beam shift reaches {approach.shift_limit_nm:.0f} nm and the stage was already corrected twice",
@@ -221,7 +251,7 @@ def _arrived(approach: _Approach, seen: _Seen) -> Result:
         reported_y_um=stage["y_um"].reported,
         measured_x_um=round(target.x_um + seen.off_x_um, 4),
         measured_y_um=round(target.y_um + seen.off_y_um, 4),
-        uncertainty_um=round(0.5 * seen.pixel_um, 4),
+        uncertainty_um=round(_SPREAD_PX * seen.pixel_um, 4),
         beam_shift_x_nm=x_nm,
         beam_shift_y_nm=y_nm,
         stage_moves=approach.moves,
@@ -230,6 +260,16 @@ def _arrived(approach: _Approach, seen: _Seen) -> Result:
         frames=tuple(frame.id for frame in approach.frames),
         tile=target.frame,
     )
+
+
+def settled_s(capabilities: Capabilities) -> float:
+    """How long the stage has stood at least when a settled approach ends [s]."""
+    return _FIRST_WAIT_S + _first_track_wait_s(capabilities)
+
+
+def _first_track_wait_s(capabilities: Capabilities) -> float:
+    """From the first tracking frame to the second: most of the creep is to be over by then [s]."""
+    return max(_TRACK_WAIT_S, settling_s(capabilities) - _FIRST_WAIT_S)
 
 
 def cost(args: Args, setting: Setting) -> Cost:
@@ -241,7 +281,8 @@ def approach_cost(setting: Setting, *, settle: bool = True) -> Cost:
     """Worst case of one approach; most need one overview and two or three tracking frames."""
     look = frames_cost(_OVERVIEW, setting, _MAX_OVERVIEWS)
     track = frames_cost(_TRACK, setting, _MAX_TRACKS if settle else 0)
-    waits = _FIRST_WAIT_S * _MAX_OVERVIEWS + _TRACK_WAIT_S * (_MAX_TRACKS - 1) if settle else 0.0
+    first = _first_track_wait_s(setting.capabilities)
+    waits = _FIRST_WAIT_S * _MAX_OVERVIEWS + first + _TRACK_WAIT_S * (_MAX_TRACKS - 2) if settle else 0.0
     return Cost(
         seconds=_MAX_OVERVIEWS * move_seconds(setting, 20.0) + look.seconds + track.seconds + waits,
         mean_dose_e_per_a2=look.mean_dose_e_per_a2 + track.mean_dose_e_per_a2,

@@ -68,6 +68,19 @@ def unsteady(capabilities: Capabilities, settled_s: float | None) -> Unsteady:
     )
 
 
+_LEFT_M = 15e-9
+"""Creep that a settled stage may still have before it [m]."""
+_SETTLES_S = (12.0, 120.0)
+"""Shortest and longest wait for it [s]."""
+
+
+def settling_s(capabilities: Capabilities) -> float:
+    """How long after a move to wait until little of the stage's creep is left [s]."""
+    errors = capabilities.position_errors
+    needed = errors.creep_s * math.log(max(errors.creep_m / _LEFT_M, 1.0))
+    return min(max(needed, _SETTLES_S[0]), _SETTLES_S[1])
+
+
 def predicted_seconds(scan: Scan, setting: Setting) -> float:
     """Time of one frame [s]."""
     return frame_seconds(

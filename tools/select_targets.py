@@ -1,5 +1,6 @@
 """Choose places in a survey: suspended areas of a wanted number of layers."""
 
+import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -76,7 +77,14 @@ def run(args: Args, context: Context) -> Result:
         found += [(target, margin) for target, margin in _in_frame(frame, context, material, args.layers)]
     most = args.max_before_e_per_a2
     limit = 0.5 * context.specimen.dose_budget_e_per_a2 if most is None else most
-    return _choose(found, args, lambda target: _overdosed(target, context, limit))
+    return _choose(
+        found,
+        args,
+        lambda target: context.records.reading_at(
+            context.records.frame(target.frame), target.x_um, target.y_um
+        ),
+        lambda target: _overdosed(target, context, limit),
+    )
 
 
 def _in_frame(frame: Frame, context: Context, material: Phase, layers: int) -> list[tuple[Target, float]]:
@@ -117,7 +125,11 @@ def _target(frame: Frame, region: Region) -> tuple[Target, float]:
     return target, edge
 
 
-def _reason(target: Target, edge_um: float, kept: list[Target], args: Args) -> str:
+_Place = Callable[[Target], tuple[float, float]]
+"""Where a candidate lies in readings that are the same for all: two tiles may show one place under two readings."""
+
+
+def _reason(target: Target, edge_um: float, kept: list[Target], args: Args, at: _Place) -> str:
     """Why a candidate is not kept ('' if it is)."""
     if target.size_nm < args.min_size_nm:
         return f"only {target.size_nm:.0f} nm wide, {args.min_size_nm:.0f} needed"
@@ -125,11 +137,7 @@ def _reason(target: Target, edge_um: float, kept: list[Target], args: Args) -> s
         return f"signal {target.layers:.2f} layers or uneven (score {target.score:.2f})"
     if edge_um < 1.5:
         return f"{edge_um:.1f} µm from the edge of its tile: could not be found again"
-    near = [
-        one
-        for one in kept
-        if (one.x_um - target.x_um) ** 2 + (one.y_um - target.y_um) ** 2 < args.apart_um**2
-    ]
+    near = [one for one in kept if math.dist(at(one), at(target)) < args.apart_um]
     if near:
         return f"within {args.apart_um:g} µm of target {near[0].id}"
     return f"beyond the {args.at_most} asked for" if len(kept) >= args.at_most else ""
@@ -144,14 +152,16 @@ def _overdosed(target: Target, context: Context, limit_e_per_a2: float) -> str:
     return f"up to {before:.3g} e/Å² there already, at most {limit_e_per_a2:.3g} wanted"
 
 
-def _choose(found: list[tuple[Target, float]], args: Args, refused: Callable[[Target], str]) -> Result:
+def _choose(
+    found: list[tuple[Target, float]], args: Args, at: _Place, refused: Callable[[Target], str]
+) -> Result:
     kept: list[Target] = []
     excluded = []
     ranked = sorted(
         found, key=lambda pair: (-round(pair[0].score * min(1.0, pair[0].size_nm / 600), 3), pair[0].x_um)
     )
     for target, edge in ranked:
-        if reason := _reason(target, edge, kept, args) or refused(target):
+        if reason := _reason(target, edge, kept, args, at) or refused(target):
             excluded.append(f"({target.x_um:+.2f}, {target.y_um:+.2f}) µm in {target.frame}: {reason}")
         else:
             kept.append(target.model_copy(update={"id": f"t{len(kept) + 1}"}))

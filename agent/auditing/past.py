@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, NotAvailable
-from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.core.store import Store
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
@@ -46,6 +46,10 @@ class Past:
         """Not asked by an analysis of frames."""
         raise NotAvailable("the dose at a place is not recomputed", "it is charged when a frame is sent")
 
+    def reading_at(self, frame: Frame, x_um: float, y_um: float) -> NoReturn:
+        """Not asked by an analysis of frames."""
+        raise NotAvailable("where the stage would go is not recomputed", "an auditor moves nothing")
+
     def dose_of(self, x_um: float | None, y_um: float | None) -> NoReturn:
         """Not asked by an analysis of frames."""
         self.dose_at(None)
@@ -80,6 +84,9 @@ class NoMicroscope:
 
     def store(self, pixels: Image, frame: Frame) -> Frame:
         return self._refuse(pixels, frame)
+
+    def locate(self, place: Located) -> None:
+        self._refuse(place)
 
     def wait(self, seconds: float) -> None:
         self._refuse(seconds)

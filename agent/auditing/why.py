@@ -181,12 +181,14 @@ def _dose(event: Event, row: Event) -> str:
 
 
 def _measured(event: Event, rows: list[Event]) -> Iterable[str]:
-    """Where the stage really stood, if the call measured it by image."""
+    """Where the stage really stood after a move or under a scan, if an image told before it moved again."""
     name = (event.action_id or "").partition("#")[0]
-    for row in rows:
-        value = row.body.get("value") or {}
-        if row.kind == "concluded" and row.action_id == name and "measured_x_um" in value:
+    for row in (row for row in rows if row.seq > event.seq):
+        if row.kind == "intended" and row.body.get("act") == "move_stage":
+            return
+        place = row.body.get("located")
+        if row.kind == "returned" and place and (row.action_id or "").partition("#")[0] == name:
             yield (
-                f"measured by image x {value['measured_x_um']:+g}, y {value['measured_y_um']:+g} "
-                f"± {value.get('uncertainty_um', float('nan')):.2g} µm (event {row.seq})"
+                f"measured by image: {place['frame']} lies at x {place['x_um']:+.3f}, y {place['y_um']:+.3f} "
+                f"± {place['uncertainty_um']:.2g} µm in the readings of {place['in_frame']} (event {row.seq})"
             )

@@ -15,6 +15,7 @@ from eucentric.core.plan import Step
 from eucentric.core.request import SpecimenCard
 from eucentric.knowledge.acquisition import (
     BLIND_COUNTS,
+    MARGIN,
     AtomicRecipe,
     recommend_atomic,
 )
@@ -22,7 +23,7 @@ from eucentric.knowledge.scattering import haadf_cross_section_a2
 from eucentric.tools import autofocus
 from eucentric.tools import survey as survey_tool
 from eucentric.tools.base import Setting
-from eucentric.tools.go_to_target import SETTLED_S, approach_cost
+from eucentric.tools.go_to_target import approach_cost, settled_s
 from eucentric.tools.scanning import unsteady
 
 FOCUS_ASIDE_NM: Final = 60.0
@@ -96,7 +97,7 @@ def _recipe(work: Work, draft: Draft) -> AtomicRecipe | None:
         flyback_us=flyback,
         overhead_s=able.frame_overhead_s,
         min_dwell_us=able.min_dwell_s * 1e6,
-        unsteady=unsteady(able, SETTLED_S),
+        unsteady=unsteady(able, settled_s(able)),
     )
 
 
@@ -267,7 +268,22 @@ def _flake_image(work: Work, spec: ImageSpec, draft: Draft) -> tuple[str, dict[s
         "fov_nm": recipe.fov_nm,
         "dwell_us": recipe.dwell_us,
     }
-    return "acquire_series", series_args(one, recipe.frames)
+    return "acquire_series", _series(one, recipe, draft)
+
+
+def _series(one: dict[str, Any], recipe: AtomicRecipe, draft: Draft) -> dict[str, Any]:
+    """The frames that fit in the worst case; where a place has had less than that, up to what is comfortable."""
+    limit = draft.limit_e_per_a2()
+    if limit is None or recipe.frames_at_most == recipe.frames:
+        return series_args(one, recipe.frames)
+    able = draft.situation.capabilities
+    spare = approach_cost(_setting(draft)).dose_e_per_a2 if able.position_errors.missed_moves else 0.0
+    stop_at = float(f"{limit * (1 - MARGIN) - spare:.4g}")
+    draft.assume(
+        f"up to {recipe.frames_at_most} frames where a place has had less than the worst case: it stops before "
+        f"{number(stop_at)} e/Å² in all"
+    )
+    return {**series_args(one, recipe.frames_at_most), "stop_at_e_per_a2": stop_at}
 
 
 def _own_image(spec: ImageSpec, draft: Draft, work: Work) -> tuple[str, dict[str, Any]] | None:

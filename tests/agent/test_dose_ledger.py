@@ -11,6 +11,7 @@ from eucentric.agent.dosehistory import KINDS, history
 from eucentric.agent.dosemap import grid, place_dose, places, tiles
 from eucentric.agent.stays import Errors
 from eucentric.core.errors import BadInput
+from eucentric.core.instrument import Located
 from eucentric.core.plan import Step
 from eucentric.instruments.capabilities import PositionErrors
 from eucentric.instruments.twin.declaration import position_errors
@@ -128,14 +129,10 @@ def test_planning_takes_moves_to_happen():
     assert made.before(field(60, 0, stay="later"), missed=False) == 0.0
 
 
-def result(frames, tile, off=0.0, uncertainty=0.01):
-    value = {"frames": frames, "tile": tile, "uncertainty_um": uncertainty}
-    return value | {
-        "reported_x_um": 30.0,
-        "reported_y_um": 0.0,
-        "measured_x_um": 30.0 + off,
-        "measured_y_um": 0.0,
-    }
+def seen(frame, tile, x_um=30.0, uncertainty=0.01):
+    return Located(
+        frame=frame, in_frame=tile, x_um=x_um, y_um=0.0, uncertainty_um=uncertainty, confidence=1.0
+    )
 
 
 def test_a_place_found_again_by_image_is_no_longer_in_doubt():
@@ -150,7 +147,7 @@ def test_a_place_found_again_by_image_is_no_longer_in_doubt():
     made.keep_frames("look", ["f-2"])
     here = field(30, 0, stay="c")
     assert made.before(here) == pytest.approx(101.0)  # it may still be where the image was taken
-    made.found_again(result(["f-2"], "f-1"))
+    made.located("l", seen("f-2", "f-1"))
     assert made.before(here) == pytest.approx(2.0)
 
 
@@ -161,20 +158,54 @@ def test_what_was_measured_moves_the_charges():
     made.moved("m", 5, 0)
     made.charge("look", field(30, 0, stay="c", dose=7.0))
     made.keep_frames("look", ["f-2"])
-    made.found_again(result(["f-2"], "f-1", off=0.4))
+    made.located("l", seen("f-2", "f-1", 30.4))
     made.moved("n", -5, 0)
     assert made.before(field(30.4, 0, stay="a")) == pytest.approx(8.0)
     assert made.before(field(30.0, 0, stay="a")) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    "value", [{}, {"frames": []}, {"frames": ["f-9"], "tile": "f-1"}, result(["x"], "y")]
-)
-def test_a_result_that_tells_nothing_changes_nothing(value):
+@pytest.mark.parametrize("frames", [("x", "y"), ("f-0", "y"), ("x", "f-1")])
+def test_frames_that_are_not_of_this_loading_tell_nothing(frames):
     made = book()
     walk(made, (0, 0), (30, 0))
-    made.found_again(value)
+    made.keep_frames("c0", ["f-0"])
+    made.keep_frames("c1", ["f-1"])
+    made.located("l", seen(*frames))
     assert made.before(field(0, 0, stay="s1")) == 1.0
+    assert made.reading("x", 3.0, 4.0) == (3.0, 4.0)
+
+
+def test_a_place_reads_differently_after_a_missed_move():
+    """The tile of s1 shows the place of s0 again: from s1 on, 30 µm more are read for the same place."""
+    made = book(missed_moves=1)
+    walk(made, (0, 0), (30, 0))
+    made.keep_frames("c0", ["f-0"])
+    made.keep_frames("c1", ["f-1"])
+    assert made.reading("f-0", 2.0, 0.0) == (2.0, 0.0)
+    made.located("l", seen("f-1", "f-0", x_um=0.0))
+    assert made.reading("f-0", 2.0, 0.0) == (32.0, 0.0)
+    assert made.reading("f-1", 30.0, 0.0) == (30.0, 0.0)
+    assert made.before(field(30.0, 0, stay="s1")) == 2.0
+    made.moved("m", 10.0, 0.0)
+    made.charge("c2", field(40.0, 0, stay="s2"))
+    assert made.reading("f-0", 2.0, 0.0) == (32.0, 0.0)  # what comes after stands off by as much
+
+
+def test_stays_that_images_tie_together_are_one_body():
+    """Two imaged places 10 µm apart, both known by image: a missed move can't bring both under one field."""
+    made = book(dead_band_um=6.0, missed_moves=1)
+    made.charge("tile", field(0, 0, dose=1.0, width=40.0))
+    made.keep_frames("tile", ["f-t"])
+    for number, x in enumerate((5.0, 15.0)):
+        made.moved(f"m{number}", x if not number else 10.0, 0.0)
+        made.charge(f"c{number}", field(x, 0, dose=100.0, stay=f"s{number}"))
+        made.keep_frames(f"c{number}", [f"f-{number}"])
+    made.moved("m", -40.0, 0.0)
+    wide = field(-25.0, 0, stay="later", width=20.0)
+    assert made.before(wide) == pytest.approx(201.0)
+    for number, x in enumerate((5.0, 15.0)):
+        made.located(f"l{number}", seen(f"f-{number}", "f-t", x))
+    assert made.before(wide) == pytest.approx(101.0)
 
 
 def test_fields_of_one_stay_stay_apart_wherever_it_was():

@@ -14,7 +14,7 @@ from eucentric.agent.dosemap import place_dose
 from eucentric.agent.stays import Errors
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
-from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Reading, Scan, StageMove
+from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Reading, Scan, StageMove
 from eucentric.core.request import SpecimenCard
 from eucentric.core.units import OPTICS, STAGE, from_si, to_si
 from eucentric.instruments.capabilities import Capabilities, PositionErrors
@@ -51,6 +51,7 @@ class BenchPort:
         self.rows: list[dict[str, Any]] = []
         self.found: list[Finding] = []
         self.notes: list[str] = []
+        self.located: list[Located] = []
         self.moves: list[StageMove] = []
         self.specimen = SpecimenCard(name="twin", material="Ti3C2")
         self.stay = 0
@@ -95,9 +96,10 @@ class BenchPort:
         )  # fmt: skip
         place = self._field(state, scan, dose.bound_e_per_a2)
         self.book.charge(str(len(self.book.charges)), place)
+        key = next(reversed(self.book.charges))
         raw, arrays = self.guard.acquire(spec_of(scan))
         known = {name: self.capabilities().detector(name) for name in scan.detectors}
-        return tuple(
+        frames = tuple(
             self._keep(
                 pixels,
                 Frame(
@@ -112,6 +114,8 @@ class BenchPort:
             )
             for name, pixels in zip(scan.detectors, arrays, strict=True)
         )  # fmt: skip
+        self.book.keep_frames(key, (frame.id for frame in frames))
+        return frames
 
     def _field(self, state: MicroscopeState, scan: Scan, dose: float) -> Charge:
         return Charge(
@@ -135,6 +139,10 @@ class BenchPort:
 
     def store(self, pixels: Image, frame: Frame) -> Frame:
         return self._keep(pixels, frame)
+
+    def locate(self, place: Located) -> None:
+        self.located.append(place)
+        self.book.located(str(len(self.located)), place)
 
     def wait(self, seconds: float) -> None:
         self.guard.wait(seconds)
@@ -173,9 +181,13 @@ class BenchPort:
         return self.book.before(
             Charge(
                 x_um=frame.x_um, y_um=frame.y_um, width_um=pixel_um * frame.shape[1],
-                height_um=pixel_um * frame.shape[0], dose_e_per_a2=0, stay=str(self.stay),
+                height_um=pixel_um * frame.shape[0], dose_e_per_a2=0,
+                stay=self.book.stay_of(frame.id) or str(self.stay),
             )
         )  # fmt: skip
+
+    def reading_at(self, frame: Frame, x_um: float, y_um: float) -> tuple[float, float]:
+        return self.book.reading(frame.id, x_um, y_um)
 
     def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
         here = self._field(self.state(), Scan(fov_nm=1.0, dwell_us=1.0), 0.0)

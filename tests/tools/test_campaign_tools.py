@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -41,6 +42,49 @@ def true_place(bench, truth, target):
 @cache
 def ideal(seed):
     return surveyed(seed=seed, stage="ideal")
+
+
+# --- survey ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["good", "worn"])
+@pytest.mark.parametrize("struck", [5, None])
+def test_each_tile_is_located_in_the_one_before(stage, struck):
+    """Images tell where the stage stood, and which move it missed, though its read-back says that all went well."""
+    faults = {"faults": f"missed_move@{struck}"} if struck else {}
+    bench, truth, frames = surveyed(seed=1, stage=stage, **faults)
+    missed = {after for before, after in pairwise(frames) if math.dist(truth[before], truth[after]) < 0.5}
+    assert len(missed) >= bool(struck)
+    assert len(bench.located) == 15
+    for one in bench.located:
+        there, here = bench.frames[one.in_frame], truth[one.frame]
+        off = (one.x_um - there.x_um, one.y_um - there.y_um)
+        true = (here[0] - truth[one.in_frame][0], here[1] - truth[one.in_frame][1])
+        assert math.dist(off, true) < 4 * one.uncertainty_um
+    again = [note for note in bench.notes if "missed a move" in note]
+    assert len(again) == len(missed)
+
+
+def test_a_survey_says_what_the_stage_missed():
+    bench = BenchPort(seed=1, stage="good", faults="missed_move@5")
+    result = bench.do(survey.TOOL, tiles_x=3, tiles_y=2)
+    assert result.missed == (result.frames[4],)
+    assert result.located == 5
+    assert survey.summary(result).endswith("5 of 5 moves measured by image, 1 of them missed by the stage")
+
+
+def test_tiles_without_overlap_are_not_compared():
+    bench = BenchPort(seed=1, stage="good")
+    result = bench.do(survey.TOOL, tiles_x=2, tiles_y=1, overlap=0.0)
+    assert (result.located, result.missed, bench.located) == (0, (), [])
+    assert "image" not in survey.summary(result)
+
+
+def test_what_is_not_recognised_is_not_located():
+    bench = BenchPort(seed=1, stage="good")
+    bench.pixels = lambda frame: np.full(frame.shape, 7.0, np.float32)
+    assert bench.do(survey.TOOL, tiles_x=2, tiles_y=2).located == 0
+    assert bench.located == []
 
 
 # --- select_targets ---------------------------------------------------------------------------------------
@@ -104,6 +148,14 @@ def test_a_frame_without_calibration_is_refused():
         bench.do(select_targets.TOOL, frames=[frame.id])
 
 
+def test_a_place_that_two_tiles_show_is_chosen_once():
+    """A missed move makes two tiles of one place under two readings."""
+    bench, truth, frames = surveyed(seed=1, stage="good", faults="missed_move@3")
+    targets = bench.do(select_targets.TOOL, frames=frames, at_most=100, apart_um=2.0).targets
+    places = [true_place(bench, truth, target) for target in targets]
+    assert min(math.dist(a, b) for a, b in combinations(places, 2)) > 1.9
+
+
 # --- go_to_target -----------------------------------------------------------------------------------------
 
 
@@ -138,6 +190,30 @@ def test_a_missed_move_never_ends_in_the_wrong_place(stage, struck):
             continue
         assert bench.true_offset_nm(*true_place(bench, truth, target)) < 60
     assert [fault.kind for fault in bench.oracle.faults] == ["missed_move"]
+
+
+def test_a_move_that_the_survey_saw_missed_costs_no_look_at_a_wrong_place():
+    bench, truth, frames = surveyed(seed=3, stage="good", faults="missed_move@5")
+    early = frames[:4]  # seen before the move that was missed: their readings are those of another place now
+    for target in bench.do(select_targets.TOOL, frames=early, at_most=2).targets:
+        result = bench.do(go_to_target.TOOL, target=target)
+        assert result.stage_moves == 1
+        assert math.dist((result.reported_x_um, result.reported_y_um), (target.x_um, target.y_um)) > 10
+        assert bench.true_offset_nm(*true_place(bench, truth, target)) < 60
+
+
+def test_it_waits_until_little_creep_is_left():
+    waits = {}
+    for stage in ("good", "worn"):
+        bench, _, frames = surveyed(seed=2, stage=stage)
+        (target,) = bench.do(select_targets.TOOL, frames=frames, at_most=1).targets
+        plain, waits[stage] = bench.wait, []
+        bench.wait = lambda seconds, plain=plain, told=waits[stage]: (told.append(seconds), plain(seconds))
+        bench.do(go_to_target.TOOL, target=target)
+    settling = 20 * math.log(200 / 15)
+    assert set(waits["good"]) == {12.0, 8.0}
+    assert waits["worn"].count(settling - 12) == 1
+    assert go_to_target.settled_s(bench.capabilities()) == pytest.approx(settling)
 
 
 @pytest.mark.parametrize("what", ["featureless", "another tile", "lattice"])
@@ -177,6 +253,21 @@ def test_it_finds_focus_to_three_nanometres():
         misses.append(abs(result.defocus_nm - height) if result.found else np.inf)
         assert bench.state().optics["beam_shift_x_nm"] == 0
     assert np.mean(np.array(misses) <= 3) >= 0.9
+
+
+def test_a_slope_between_the_focus_area_and_the_target_is_taken_out():
+    """Where the specimen is as far off 60 nm to one side as to the other, the target lies half-way."""
+    misses, slopes = [], []
+    for seed in range(5):
+        bench, height = placed(seed, 0, 150.0)
+        at = bench.oracle.actual()
+        aside = bench.oracle.height(at["x"] + 60e-9, at["y"]) * 1e9
+        result = bench.do(autofocus.TOOL, beside_nm=60)
+        assert len([frame for frame in bench.frames.values() if frame.pixel_pm < 100]) == 29 + 13
+        misses.append(abs(result.defocus_nm - height))
+        slopes.append(abs(aside - height))
+    assert max(slopes) > 1.5
+    assert max(misses) < 1.2
 
 
 @pytest.mark.parametrize("on_film", [False, True], ids=["over a hole", "on carbon"])
@@ -268,6 +359,17 @@ def test_a_series_follows_the_true_drift(seed):
     moved_nm = math.hypot(end[0] - start[0], end[2] - start[2]) * 1e9 * 9 / 10  # first to last of ten starts
     seconds = bench.frames[result.frames[-1]].time_s - bench.frames[result.frames[0]].time_s
     assert result.drift_nm_s * seconds == pytest.approx(moved_nm, abs=scan.pixel_nm)
+
+
+@pytest.mark.parametrize(("room", "taken"), [(0.0, 1), (1.0, 1), (2.5, 2), (3.0, 3), (9.0, 4)])
+def test_a_series_stops_before_the_place_has_had_more(room, taken):
+    bench, _ = placed(2, 0, 0.0)
+    args = {"fov_nm": 6.0, "width_px": 128, "height_px": 128, "dwell_us": 1.0}
+    one = bench.cost(acquire_series.TOOL, frames=2, **args).dose_e_per_a2 / 2
+    result = bench.do(acquire_series.TOOL, frames=4, stop_at_e_per_a2=max(room, 0.1) * one * 1.001, **args)
+    assert len(result.frames) == taken
+    assert result.not_taken == 4 - taken
+    assert ("more would have passed" in acquire_series.summary(result)) == (taken < 4)
 
 
 def test_the_sum_carries_dose_time_and_place():

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from eucentric.core.calls import Cost
 from eucentric.core.errors import NotAvailable
+from eucentric.core.instrument import StageMove
 from eucentric.knowledge.dose import scan_dose
 from eucentric.tools import (
     acquire_image,
@@ -178,7 +179,6 @@ def test_cost_is_known_at_defaults_and_only_exposing_tools_cost_dose(tool):
         (acquire_image.TOOL, {"detectors": ["haadf", "bf"], "width_px": 256, "fov_nm": 20}),
         (acquire_series.TOOL, {"frames": 5, "fov_nm": 8, "width_px": 256, "height_px": 256}),
         (autofocus.TOOL, {}),
-        (autofocus.TOOL, {"beside_nm": 60}),
         (survey.TOOL, {}),
         (survey.TOOL, {"tiles_x": 2, "tiles_y": 1, "fov_um": 5, "width_px": 128, "overlap": 0}),
         (set_optics.TOOL, {"probe_current_pa": 20}),
@@ -205,6 +205,24 @@ def test_the_cost_is_what_a_run_takes(tool, args):
         missed = bench.capabilities().position_errors.missed_moves
         times = min(cost.frames, max(2 if args.get("overlap", 0.1) else 1, 1 + missed))
         assert cost.dose_e_per_a2 == pytest.approx(times * recorded[0].dose_e_per_a2, rel=1e-9)
+
+
+def test_the_cost_of_a_focus_beside_is_what_it_takes_over_a_lattice():
+    """The opposite side is only exposed if the first showed a lattice; it has less dose than the first."""
+    bench = BenchPort(seed=3, stage="ideal")
+    place = bench.oracle.suspended((-40e-6, 40e-6, -40e-6, 40e-6), radius=0.25e-6)[0]
+    bench.move_stage(StageMove(x_um=place.x * 1e6, y_um=place.y * 1e6))
+    cost, before = bench.cost(autofocus.TOOL, beside_nm=60), bench.state()
+    assert bench.do(autofocus.TOOL, beside_nm=60).found
+    assert bench.state().time_s - before.time_s == pytest.approx(cost.seconds, rel=0.05)
+    assert len(bench.frames) == cost.frames
+    shifts = {}
+    for frame in bench.frames.values():
+        shifts[frame.x_um] = shifts.get(frame.x_um, 0.0) + frame.dose_e_per_a2
+    here, aside, opposite = (shifts[x] for x in sorted(shifts, key=lambda x: -shifts[x])[:3])
+    assert sorted((here, aside, opposite)) == pytest.approx(
+        sorted((cost.dose_e_per_a2, cost.elsewhere_e_per_a2, cost.elsewhere_e_per_a2 * 13 / 29)), rel=1e-9
+    )
 
 
 def test_the_dose_of_one_frame_is_the_formula():
