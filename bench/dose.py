@@ -100,13 +100,14 @@ def _case(number: int, seed: int) -> dict[str, Any]:
         rig = Rig(twin, Path(folder), budget, 4e9 if number % 5 == 4 else None)
         try:
             rig.carry_out(Plans(rng).draw())
+            located = rig.located
             seen = _judged(rig, Oracle(twin), rng, _LOW_METER if number % 6 == 2 else 1.0)
         finally:
             rig.close()
     return {
         "id": f"plan {number}, {stage}, budget {budget:g}",
-        "outputs": {"seen": seen, "refused": rig.refused, "refused_run": rig.refused_run, "failed": rig.failed,
-                    "calls": rig.calls, "runs": rig.runs},
+        "outputs": {"seen": seen, "located": located, "found_again": rig.found_again, "refused": rig.refused,
+                    "refused_run": rig.refused_run, "failed": rig.failed, "calls": rig.calls, "runs": rig.runs},
         "deviation": max((abs(off) for off in seen.off), default=None),
         "pass": seen.below == seen.over == 0,
         "seconds": round(time.process_time() - start, 3),
@@ -226,6 +227,8 @@ def _figures(cases: list[dict[str, Any]]) -> dict[str, Any]:
         "bound_over_truth_p90": round(float(np.quantile(wide, 0.9)), 3),
         "calls_refused_by_budget": sum(one["refused"] for one in outputs),
         "calls_refused_by_run_total": sum(one["refused_run"] for one in outputs),
+        "stays_located_by_image": sum(one["located"] for one in outputs),
+        "places_found_again": sum(one["found_again"] for one in outputs),
         "calls": sum(one["calls"] for one in outputs),
         "runs": sum(one["runs"] for one in outputs),
         "cpu_s": round(sum(case["seconds"] for case in cases), 1),

@@ -38,6 +38,7 @@ class Plans:
             self._neighbours: 2,
             self._overview: 2,
             self._survey: 1,
+            self._found_again: 1,
             self._focus: 1,
             self._away_and_back: 3,
             self._aimed: 5,
@@ -100,6 +101,17 @@ class Plans:
             "overlap": round(float(self._rng.uniform(0.0, 0.4)), 2),
         }  # fmt: skip
         return [Act("survey", args)]
+
+    def _found_again(self) -> list[Act]:
+        """A survey in which images tell where the stage stood; then places in it, found again and imaged."""
+        args = {
+            "tiles_x": int(self._rng.integers(2, 4)), "tiles_y": int(self._rng.integers(1, 3)), "width_px": 256,
+            "fov_um": round(float(self._rng.uniform(9.0, 12.0)), 2), "dwell_us": 6.0, "overlap": 0.2,
+        }  # fmt: skip
+        acts = [Act("survey", args)]
+        for _ in range(int(self._rng.integers(1, 4))):
+            acts += [Act("go to", {"share": self._rng.random(3).tolist()}), *self._again()]
+        return acts
 
     def _focus(self) -> list[Act]:
         """A sweep of the defocus at the place, as autofocus makes one; 8 small frames."""

@@ -14,6 +14,7 @@ from eucentric.bench.dose_plans import Act
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import ApprovalRefused, CommandTimeout, DoseRefused, EucentricError
 from eucentric.core.event import Event
+from eucentric.core.instrument import Frame
 from eucentric.core.request import SpecimenCard
 from eucentric.core.store import Store
 from eucentric.instruments.driver import Pixels, RawFrames, ScanSpec
@@ -21,6 +22,7 @@ from eucentric.instruments.guard import Guard
 from eucentric.instruments.twin import TwinDriver
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.tools.catalogue import CATALOGUE
+from eucentric.tools.select_targets import Target
 
 _REACH_M = 1.9e-6
 """Of the beam shift."""
@@ -74,7 +76,7 @@ class Rig:
             loading="twin-1",
             dose_budget_e_per_a2=budget,
         )
-        self.runs = self.calls = self.refused = self.refused_run = self.failed = 0
+        self.runs = self.calls = self.refused = self.refused_run = self.failed = self.found_again = 0
         self.guard.lease("bench")
         self.run = self._new_run()
 
@@ -122,6 +124,8 @@ class Rig:
             GatedMicroscope(self.run, call, self.executor.permit).wait(act.args["seconds"])
         elif act.tool == "aim":
             self._aim(call, act.args["share"])
+        elif act.tool == "go to":
+            self._go_to(call, *act.args["share"])
         else:
             self.executor.call(call)
 
@@ -134,6 +138,38 @@ class Rig:
             x, y = near[int(share * len(near))]
             shift = {"beam_shift_x_nm": round(x * 1e9, 2), "beam_shift_y_nm": round(y * 1e9, 2)}
             self.executor.call(call.model_copy(update={"tool": "set_optics", "args": shift}))
+
+    def _go_to(self, call: ToolCall, share: float, x_share: float, y_share: float) -> None:
+        """Find a place of one of the last survey's tiles again by its image."""
+        ends = self.store.ledger.events(kinds=("concluded",), newest_first=True)
+        last = next((row for row in ends if row.tool == "survey" and row.body.get("ok")), None)
+        if last is None:
+            return
+        tiles = last.body["value"]["tiles"]
+        tile = Frame.model_validate(tiles[int(share * len(tiles))])
+        reach_um = 0.25e-6 * (tile.pixel_pm or 0.0) * tile.shape[0]
+        place = (
+            (tile.x_um or 0.0) + (2 * x_share - 1) * reach_um,
+            (tile.y_um or 0.0) + (2 * y_share - 1) * reach_um,
+        )
+        target = Target(
+            id="t",
+            x_um=round(place[0], 4),
+            y_um=round(place[1], 4),
+            size_nm=500,
+            layers=1,
+            score=1,
+            frame=tile.id,
+        )
+        args = {"target": target.model_dump(mode="json")}
+        self.executor.call(call.model_copy(update={"tool": "go_to_target", "args": args}))
+        self.found_again += 1
+
+    @property
+    def located(self) -> int:
+        """How often an image told where the stage stood."""
+        rows = self.store.ledger.events(kinds=("returned",))
+        return sum(row.body.get("act") == "locate" for row in rows)
 
     def claims(self) -> list[Claim]:
         """What was claimed of each scan that was sent, in order."""
