@@ -27,7 +27,7 @@ def loaded(code: str, names: tuple[str, ...], **env: str) -> list[str]:
 @pytest.mark.parametrize(
     "module", ["eucentric", "eucentric.cli", "eucentric.core.stop", "eucentric.core.chain", "eucentric.core.anchors",
                "eucentric.core.operators", "eucentric.core.settings_file", "eucentric.core.unit_spelling",
-               "eucentric.cli.stop", "eucentric.cli.audit"],
+               "eucentric.cli.stop", "eucentric.cli.audit.verify"],
 )  # fmt: skip
 def test_importing_is_light(module: str) -> None:
     assert loaded(f"import {module}", HEAVY + MEDIUM) == []

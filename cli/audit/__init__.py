@@ -1,0 +1,41 @@
+"""`eucentric audit`: read the ledger back. One small module a command, imported when it is asked for."""
+
+import importlib
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("runs", "Runs of a store, newest first."),
+    "show": ("runs", "RUN from request to plan, approval, calls and data, one row a line."),
+    "why": ("why", "Why was this done? For a time or an event number."),
+    "search": ("search", "Rows that hold all WORDS, newest first."),
+    "verify": ("verify", "Check every row against the chain and against heads anchored outside."),
+    "recompute": ("recompute", "Make the analysis behind a finding again from the raw frames, and compare."),
+}
+"""Command: (module of this folder, one line for the list)."""
+
+
+class Audits(click.Group):
+    """A group whose commands are imported when they are called: `verify` must start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; its function is named like it, 'list' is `list_runs`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"eucentric.cli.audit.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Audits)
+def audit() -> None:
+    """The ledger: list runs, follow one from request to data, verify the chain."""
