@@ -1,7 +1,5 @@
 """A plan with its price, and the question that a person is asked: both say what this run and this hour allow."""
 
-from datetime import UTC, datetime
-
 from eucentric.agent.card import gate_card
 from eucentric.agent.deadline import Deadline, deadline
 from eucentric.agent.gate import Asked
@@ -10,6 +8,7 @@ from eucentric.agent.preview import Preview, envelope_for, preview
 from eucentric.agent.restore import restored_words
 from eucentric.agent.run import Run
 from eucentric.agent.twins import twins
+from eucentric.core import clock
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard
 from eucentric.tools.base import Setting
@@ -55,17 +54,17 @@ def deadline_of(run: Run) -> Deadline | None:
     """When this run must be over: the booking, the person who asked, or maintenance."""
     limits = run.instrument.limits()
     ends = [end for end in (limits.booking_end, run.until) if end is not None]
-    return deadline(datetime.now(UTC), min(ends, default=None), limits.maintenance)
+    return deadline(clock.now(), min(ends, default=None), limits.maintenance)
 
 
 def _left_s(end: Deadline) -> float:
-    return max(1.0, end.left_s(datetime.now(UTC)))
+    return max(1.0, end.left_s(clock.now()))
 
 
 def _too_late(shown: Preview, end: Deadline | None) -> list[str]:
     if end is None:
         return []
-    left = end.left_s(datetime.now(UTC))
+    left = end.left_s(clock.now())
     if shown.seconds <= left:
         return []
     return [

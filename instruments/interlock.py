@@ -5,9 +5,10 @@ It refuses or lets pass; it never clamps, never splits, never sends. The guard a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from eucentric.core import clock
 from eucentric.core.errors import LimitRefused
 from eucentric.core.text import visible
 from eucentric.core.units import STAGE, from_si
@@ -211,4 +212,4 @@ class Interlock:
 
 def utc_now() -> datetime:
     """Wall-clock time: bookings and maintenance have no other."""
-    return datetime.now(UTC)
+    return clock.now()
