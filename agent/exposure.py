@@ -72,7 +72,7 @@ class Expose:
         self.run.book.charge(key, self.charge)
         self._permit.use_frames(len(self.scan.detectors))
         self._permit.use_electrons(self.charge.electrons)
-        raw, arrays = self.run.instrument.acquire(_spec(self.scan), token=token)
+        raw, arrays = self.run.instrument.acquire(scan_spec(self.scan), token=token)
         return self.kept(action_id, raw, arrays)
 
     def sent_before(self, charge: Charge, before: MicroscopeState) -> None:
@@ -214,7 +214,8 @@ def _ways_out(run: Run, charge: Charge, before: float) -> str:
     return ways
 
 
-def _spec(scan: Scan) -> ScanSpec:
+def scan_spec(scan: Scan) -> ScanSpec:
+    """A scan in SI, as a driver takes it."""
     return ScanSpec(
         detectors=scan.detectors,
         rows=scan.height_px,

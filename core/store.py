@@ -71,6 +71,37 @@ def _write_synced(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
 
 
+def npy(pixels: NDArray[np.float32]) -> bytes:
+    """An array as the .npy bytes that are kept; their sha256 is the frame's."""
+    buffer = io.BytesIO()
+    np.save(buffer, pixels, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def blob_path(folder: Path, sha256: str) -> Path:
+    """Where the blob of that digest lies in a store's folder; LedgerError if it is no digest."""
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise LedgerError(f"'{visible(sha256, limit=80)}' is no digest of a blob")
+    return folder / "blobs" / sha256[:2] / sha256
+
+
+def read_blob(folder: Path, sha256: str) -> bytes:
+    """The bytes of that digest in a store's folder, checked.
+
+    Raises
+    ------
+    LedgerError
+        Missing, or altered since it was written.
+    """
+    try:
+        data = blob_path(folder, sha256).read_bytes()
+    except OSError as error:
+        raise LedgerError(f"blob {sha256[:12]}… is missing from {folder}", str(error)) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise LedgerError(f"blob {sha256[:12]}… was altered after it was written", "its digest differs")
+    return data
+
+
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise LedgerError(f"'{visible(name, limit=80)}' is no name of a run or frame")
@@ -102,9 +133,7 @@ class Store:
 
     def blob_path(self, sha256: str) -> Path:
         """Where the blob of that digest lies; LedgerError if it is no digest."""
-        if not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise LedgerError(f"'{visible(sha256, limit=80)}' is no digest of a blob")
-        return self.folder / "blobs" / sha256[:2] / sha256
+        return blob_path(self.folder, sha256)
 
     def put_blob(self, data: bytes) -> str:
         """Keep bytes and return their sha256; the same content is stored once."""
@@ -118,26 +147,12 @@ class Store:
         return sha
 
     def get_blob(self, sha256: str) -> bytes:
-        """The bytes of that digest, checked.
-
-        Raises
-        ------
-        LedgerError
-            Missing, or altered since it was written.
-        """
-        try:
-            data = self.blob_path(sha256).read_bytes()
-        except OSError as error:
-            raise LedgerError(f"blob {sha256[:12]}… is missing from {self.folder}", str(error)) from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise LedgerError(f"blob {sha256[:12]}… was altered after it was written", "its digest differs")
-        return data
+        """The bytes of that digest, checked; see `read_blob`."""
+        return read_blob(self.folder, sha256)
 
     def put_array(self, pixels: NDArray[np.float32]) -> str:
         """Keep an array as .npy bytes."""
-        buffer = io.BytesIO()
-        np.save(buffer, pixels, allow_pickle=False)
-        return self.put_blob(buffer.getvalue())
+        return self.put_blob(npy(pixels))
 
     def get_array(self, sha256: str) -> NDArray[np.float32]:
         """The array of that digest; LedgerError if it is missing, altered or no array."""
