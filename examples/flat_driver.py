@@ -7,11 +7,12 @@ For authors of drivers. With this folder on PYTHONPATH:
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, OpticSpec
-from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.driver import DriverState, LoggedCommand, Pixels, RawFrames, ScanSpec
 
 DEG = 0.017453292519943295
 
@@ -62,7 +63,8 @@ class FlatDriver:
         self.position = {axis.name: 0.0 for axis in CAPABILITIES.axes}
         self.optics = {"defocus": 0.0, "beam_shift_x": 0.0, "beam_shift_y": 0.0, "probe_current": 3e-11}
         self.optics |= {"fov": 1e-7, "convergence": 0.03, "voltage": 6e4}
-        self.blanked, self.commands, self.started = True, 0, time.monotonic()
+        self.blanked, self.started = True, time.monotonic()
+        self.log: list[LoggedCommand] = []
         self.noise = np.random.default_rng(0)
 
     def capabilities(self) -> Capabilities:
@@ -77,22 +79,31 @@ class FlatDriver:
             optics=dict(self.optics),
             blanked=self.blanked,
             time_s=time.monotonic() - self.started,
-            commands=self.commands,
+            commands=len(self.log),
         )
+
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...]:
+        """Optional: what it was told, so that an auditor can compare. A real one asks the instrument for its log."""
+        return tuple(self.log[after:])
+
+    def told(self, name: str, args: Mapping[str, Any]) -> None:
+        """Count and write down."""
+        now_s = time.monotonic() - self.started
+        self.log.append(LoggedCommand(number=len(self.log) + 1, name=name, args=dict(args), time_s=now_s))
 
     def move(self, targets: Mapping[str, float], stop: threading.Event) -> None:
         """Arrive at once."""
-        self.commands += 1
+        self.told("move", targets)
         self.position.update(targets)
 
     def set_optics(self, values: Mapping[str, float], stop: threading.Event) -> None:
         """Set at once."""
-        self.commands += 1
+        self.told("set_optics", values)
         self.optics.update(values)
 
     def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
         """Take as long as a scan takes; stop between lines."""
-        self.commands += 1
+        self.told("acquire", scan.model_dump(mode="json"))
         before, line_s = self.read(), scan.columns * scan.dwell_s + CAPABILITIES.line_flyback_s
         image = np.zeros((scan.rows, scan.columns), np.float32)
         lines = 0
@@ -115,7 +126,9 @@ class FlatDriver:
         stop.wait(seconds)
 
     def set_blank(self, on: bool) -> None:
-        """The blanker."""
+        """The blanker; only a switch counts."""
+        if on != self.blanked:
+            self.told("blank" if on else "unblank", {})
         self.blanked = on
 
     def is_blanked(self) -> bool:

@@ -12,7 +12,7 @@ from eucentric.core.errors import ConnectionLost, EucentricError, from_dict
 from eucentric.core.stop import HostInfo
 from eucentric.instruments import wire
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.driver import DriverState, LoggedCommand, Pixels, RawFrames, ScanSpec
 from eucentric.instruments.journal import Outcome
 from eucentric.instruments.limits import Limits
 
@@ -172,6 +172,11 @@ class HostClient:
         """See `Guard.outcome`."""
         known, pixels = self._reads.ask("outcome", token=token)
         return None if known is None else Outcome.model_validate(known), pixels
+
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...] | None:
+        """See `Guard.command_log`."""
+        found = self._reads.ask("command_log", after=after)[0]
+        return None if found is None else tuple(LoggedCommand.model_validate(one) for one in found)
 
     def move(self, targets: dict[str, float], *, token: str = "") -> DriverState:
         """See `Guard.move` [m, rad]."""

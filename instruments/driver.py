@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,8 @@ class DriverState(Model):
     epoch: int = 0
     time_s: float = 0.0
     commands: int = 0
-    """The driver's own count of state-changing commands, blanking included."""
+    """The driver's own count of commands: one for each move, set_optics, insert, acquire and clear_touch that was
+    begun, and for each switch of the blanker. Reading, waiting, stopping, and blanking what is blanked add nothing."""
     inserted: dict[str, bool] = Field(default_factory=dict)
     """Retractable detectors: whether each is in."""
     touch: bool = False
@@ -66,6 +67,19 @@ class RawFrames(Model):
     aborted: bool = False
     """True if stopped before the last line; the pixels after it are 0."""
     lines_done: int = 0
+
+
+class LoggedCommand(Model):
+    """One command as the instrument's own controller wrote it down: what it was told, not what came of it."""
+
+    number: int = Field(ge=1)
+    """The driver's count with this command included. One that never arrived leaves its number out."""
+    name: str
+    """move, set_optics, insert, acquire, unblank, blank, clear_touch; a vendor's word for anything else."""
+    args: dict[str, Any] = Field(default_factory=dict)
+    """As it was told, in SI: targets by axis, values by control, {detector, inside}, a `ScanSpec`."""
+    time_s: float
+    """The instrument's own clock [s]."""
 
 
 Pixels = tuple[NDArray[np.float32], ...]
@@ -149,4 +163,16 @@ class Touches(Protocol):
 
     def clear_touch(self) -> None:
         """Switch the alarm off, after staff have looked at the holder; nothing moves."""
+        ...
+
+
+@runtime_checkable
+class Logs(Protocol):
+    """What a driver has besides, if its instrument keeps a log of the commands it was given."""
+
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...]:
+        """Entries with a number above `after`, oldest first, from any thread; also a part: ask on from its last.
+
+        Old ones may have been dropped. A hand on the knobs or another program is in it if the instrument tells.
+        """
         ...

@@ -12,17 +12,30 @@ from eucentric.instruments import checks
 from eucentric.instruments.beam import Beam
 from eucentric.instruments.brake import Brake
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import Driver, DriverState, Pixels, RawFrames, Retracts, ScanSpec, Touches
+from eucentric.instruments.driver import (
+    Driver,
+    DriverState,
+    LoggedCommand,
+    Logs,
+    Pixels,
+    RawFrames,
+    Retracts,
+    ScanSpec,
+    Touches,
+)
 from eucentric.instruments.interlock import Allowed, Interlock
 from eucentric.instruments.journal import Journal, Outcome
 from eucentric.instruments.lease import Lease
 from eucentric.instruments.limits import Limits
+from eucentric.instruments.notes import Notebook
 from eucentric.instruments.operation import Hold as Hold
 from eucentric.instruments.operation import Operation
 from eucentric.instruments.sending import looked_at, sending
 from eucentric.instruments.touch import TouchLock
 
 MOTION = ("move", "insert")
+LOG_PAGE = 500
+"""Most entries of the instrument's own log that one question is answered with."""
 _NOT_YET = "the scan was stopped before the beam was on"
 _CLOSE_S = 2.0
 """How long closing waits for a stopped command to return [s]."""
@@ -55,9 +68,11 @@ class Guard:
         self._capabilities = self._interlock.capabilities
         self._lease = Lease(hold)
         self._beam = Beam(driver)
-        self._brake = Brake(driver, self._beam, self._lease)
         self._touch = TouchLock(touched)
         self._journal = Journal()
+        self.notes = Notebook(self._journal.incarnation, lambda: driver.read().commands)
+        """What was done beside the commands, for whoever keeps it."""
+        self._brake = Brake(driver, self._beam, self._lease, self.notes)
 
     # --- reading: never gated ---------------------------------------------------------------
 
@@ -95,6 +110,14 @@ class Guard:
     def outcome(self, token: str) -> tuple[Outcome | None, Pixels]:
         """What became of the command with that token; None if none with it was sent in this life."""
         return self._journal.outcome(token)
+
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...] | None:
+        """Entries of the instrument's own log with a number above `after`, at most `LOG_PAGE`; None if it has none."""
+        driver = self._driver
+        if not isinstance(driver, Logs):
+            return None
+        with sending(_nothing, "command log"):  # an auditor's question never blanks a scan
+            return driver.command_log(after)[:LOG_PAGE]
 
     @property
     def hold(self) -> Hold | None:
@@ -139,16 +162,20 @@ class Guard:
             The beam could not be blanked; the lease is not taken.
         """
         epoch = self._lease.take(owner)
-        if not self._beam.darken():
-            self._lease.free(epoch)
-            raise InstrumentFault("the beam could not be verified blanked", "", "The lease was not taken.")
+        with self.notes.counted("lease", owner):
+            if not self._beam.darken():
+                self._lease.free(epoch)
+                raise InstrumentFault(
+                    "the beam could not be verified blanked", "", "The lease was not taken."
+                )
         self._interlock.new_lease()
         return epoch
 
     def release(self, *, epoch: int | None = None) -> None:
         """Give the lease back; blanks. Without a lease it only blanks. Busy while a command is in flight."""
         current = self._lease.may_release(epoch)
-        self._beam.darken()
+        with self.notes.counted("release", self._lease.owner or "nobody"):
+            self._beam.darken()
         self._lease.free(current)
 
     def revoke(self, epoch: int, reason: str) -> None:
@@ -161,6 +188,7 @@ class Guard:
             return
         if idle and self.is_blanked():
             self._beam.darken()
+            self.notes.add("lease ended", reason)
         else:
             self.stop(reason)
         self._lease.free(epoch)
@@ -168,6 +196,7 @@ class Guard:
     def clear_hold(self, by: str, *, epoch: int | None = None) -> None:
         """Allow the beam (and motion) again; the beam stays blanked until the next scan."""
         self._lease.clear_hold(by, epoch)
+        self.notes.add("hold released", by)
 
     def clear_touch(self, by: str) -> None:
         """Staff looked at the holder: motion is allowed again, once the alarm itself is off. Needs no lease.
@@ -180,9 +209,10 @@ class Guard:
             A command is in flight.
         """
         self._lease.need_idle("clear-touch")
-        if isinstance(self._driver, Touches):
-            with sending(self._beam.darken, "clear-touch"):
-                self._driver.clear_touch()
+        with self.notes.counted("touch cleared", by):
+            if isinstance(self._driver, Touches):
+                with sending(self._beam.darken, "clear-touch"):
+                    self._driver.clear_touch()
         self._touch.clear(self.state(), by)
 
     # --- commands: lease, one at a time -----------------------------------------------------
@@ -325,6 +355,7 @@ class Guard:
             self._lease.await_idle(_CLOSE_S)
         self._beam.darken()
         self._driver.close()
+        self.notes.add("ended", "the driver was let go")
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -347,3 +378,7 @@ class Guard:
     def _allow(self, operation: Operation, predicted_s: float) -> None:
         """Three times the declared time and a slack; a simulator may compute longer than it scans."""
         operation.allowed_s = 3 * predicted_s + (120.0 if self._capabilities.simulated else 10.0)
+
+
+def _nothing() -> None:
+    """In place of blanking."""

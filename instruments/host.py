@@ -30,6 +30,7 @@ from eucentric.instruments import wire
 from eucentric.instruments.checks import NOTHING_SENT
 from eucentric.instruments.driver import Driver, Pixels, ScanSpec
 from eucentric.instruments.hostfiles import HostFiles, code_fingerprint
+from eucentric.instruments.notefile import keep_notes
 from eucentric.instruments.uri import guarded
 from eucentric.instruments.watchdog import SILENCE_S, Watchdog
 
@@ -91,6 +92,8 @@ class HostServer:
         self._listen(str(stops), self._serve_stop, "stop")
         self._listen(str(commands), self._serve_client, "commands")
         self._watchdog.start()
+        self._guard.notes.add("began", f"pid {os.getpid()}")
+        threading.Thread(target=self._note, name="notes", daemon=True).start()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         info = HostInfo(
             self._files.uri, os.getpid(), str(commands), str(stops), now, wire.PROTOCOL, self._fingerprint,
@@ -127,6 +130,7 @@ class HostServer:
                 listener.close()
             self._watchdog.end()
             self._keep_hold()
+            keep_notes(self._files.uri, self._guard.notes.take(read=False))
             for line in tuple(self._lines):
                 _hang_up(line)
             self._files.leave()
@@ -238,6 +242,10 @@ class HostServer:
             )
         return {"uri": self._files.uri, "pid": os.getpid(), "fingerprint": self._fingerprint}
 
+    def _command_log(self, message: _Value) -> list[_Value] | None:
+        entries = self._guard.command_log(message["after"])
+        return None if entries is None else [entry.model_dump(mode="json") for entry in entries]
+
     def _lease(self, client: _Client, message: _Value) -> int:
         client.epoch = self._guard.lease(message["owner"])
         return client.epoch
@@ -265,6 +273,12 @@ class HostServer:
             )
         self.leave()
 
+    def _note(self) -> None:
+        """Keep notes as they come, in a thread of its own: a read-back that hangs must hang nothing else."""
+        while not self._leaving:
+            if self._guard.notes.fresh.wait(0.5):
+                keep_notes(self._files.uri, self._guard.notes.take())
+
     def _keep_hold(self) -> None:
         """Put a changed hold, and a changed touch lock, on the disk."""
         with self._hold_lock:
@@ -285,6 +299,7 @@ _READS: dict[str, Callable[[HostServer, _Value], Any]] = {
     "clear_touch": HostServer._clear_touch,
     "state": lambda host, _: host._guard.state().model_dump(mode="json"),
     "held": lambda host, _: host._guard.held(),
+    "command_log": HostServer._command_log,
     "incarnation": lambda host, _: host._guard.incarnation(),
     "exit": lambda host, _: host._exit(),
 }
@@ -316,6 +331,7 @@ _ARGUMENTS: dict[str, dict[str, type]] = {
     "insert": {"detector": str, "inside": bool, "token": str},
     "acquire": {"scan": dict, "token": str},
     "outcome": {"token": str},
+    "command_log": {"after": int},
     "wait": {"seconds": object},
 }
 """What each message must have; the numbers inside are the guard's to judge."""

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.driver import DriverState, LoggedCommand, Pixels, RawFrames, ScanSpec
 from eucentric.instruments.journal import Outcome
 from eucentric.instruments.limits import Limits
 
@@ -34,6 +34,10 @@ class Instrument(Protocol):
 
     def outcome(self, token: str) -> tuple[Outcome | None, Pixels]:
         """What became of the command with that token, with the pixels of the last scan; None: never sent here."""
+        ...
+
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...] | None:
+        """The instrument's own log after that number, perhaps a part: ask on from its last; None if it has none."""
         ...
 
     def lease(self, owner: str) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from eucentric.core.errors import (
     Unsupported,
 )
 from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
+from eucentric.instruments.driver import DriverState, LoggedCommand, Pixels, RawFrames, ScanSpec
 from eucentric.instruments.twin.clock import Clock, RealClock, StopCount, Stops, VirtualClock
 from eucentric.instruments.twin.column import Column, check_settings
+from eucentric.instruments.twin.controllerlog import ControllerLog
 from eucentric.instruments.twin.declaration import declare
 from eucentric.instruments.twin.exposure import ExposureLog
 from eucentric.instruments.twin.faults import FaultBox, FaultSpec
@@ -84,7 +85,7 @@ class TwinDriver:
         self._column = Column(world.optics, self._health)
         self._detectors = Retraction(world.detectors)
         self._declared = declare(world, seed, stage, presets[stage], abort_mid_frame=clock == "real")
-        self._commands = 0
+        self._commands, self._log = 0, ControllerLog()
         self._command, self._state, self._stops = threading.Lock(), threading.RLock(), StopCount()
         self._light = Illumination(self._clock, self._stage, self._health, self._column, self._exposures)
         self._goniometer = Goniometer(self._stage, world.pole_piece, self._faults, self._fault_rng)
@@ -121,6 +122,11 @@ class TwinDriver:
                 signals=self._health.signals(now),
             )
 
+    def command_log(self, after: int) -> tuple[LoggedCommand, ...]:
+        """What the controller was told, from the command after that number on."""
+        with self._state:
+            return self._log.after(after)
+
     # --- commands: one at a time --------------------------------------------------------------------------
 
     def move(self, targets: Mapping[str, float], stop: threading.Event) -> None:
@@ -139,12 +145,12 @@ class TwinDriver:
         """
         target = self._target(targets)
         self._goniometer.refuse_if_touching("a move")
-        self._do(stop, lambda stopped: self._move(target, stopped))
+        self._do(stop, "move", targets, lambda stopped: self._move(target, stopped))
 
     def set_optics(self, values: Mapping[str, float], stop: threading.Event) -> None:
         """Set controls [SI]; Unsupported or LimitRefused if one can't be, and then none is."""
         settle = check_settings(self._declared.optics, values)
-        self._do(stop, lambda stopped: self._set(values, settle, stopped))
+        self._do(stop, "set_optics", values, lambda stopped: self._set(values, settle, stopped))
 
     def insert(self, detector: str, inside: bool, stop: threading.Event) -> None:
         """Drive a retractable detector in or out; stopped on its way it is out.
@@ -159,7 +165,8 @@ class TwinDriver:
             known = ", ".join(self._detectors.reported) or "none"
             raise Unsupported(f"detector {detector!r} is fixed", "nothing moved", f"retractable: {known}")
         self._goniometer.refuse_if_touching(f"driving {detector}")
-        self._do(stop, lambda stopped: self._insert(detector, inside, stopped))
+        told = {"detector": detector, "inside": inside}
+        self._do(stop, "insert", told, lambda stopped: self._insert(detector, inside, stopped))
 
     def acquire(self, scan: ScanSpec, stop: threading.Event) -> tuple[RawFrames, Pixels]:
         """Scan once with the beam as it is. A detector that is not in records noise.
@@ -174,11 +181,12 @@ class TwinDriver:
             The frame may have been scanned; it is lost.
         """
         self._check_scan(scan)
-        return self._do(stop, lambda stopped: self._scanner.acquire(scan, stopped))
+        told = scan.model_dump(mode="json")
+        return self._do(stop, "acquire", told, lambda stopped: self._scanner.acquire(scan, stopped))
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
         """Let instrument time pass [s]."""
-        stopped = self._begin(stop, counts=False)
+        stopped, _ = self._begin(stop, counts=False)
         try:
             self._pass(self._clock.now() + max(0.0, seconds), stopped)
         finally:
@@ -189,6 +197,7 @@ class TwinDriver:
         with self._state:
             self._goniometer.touch = False
             self._commands += 1
+            self._heard("clear_touch", {})
 
     # --- blank and stop: any thread -----------------------------------------------------------------------
 
@@ -198,6 +207,7 @@ class TwinDriver:
             if on != self._light.blanker.blanked:
                 self._light.switch(on)
                 self._commands += 1
+                self._heard("blank" if on else "unblank", {})
 
     def is_blanked(self) -> bool:
         """True if no beam reaches the specimen."""
@@ -271,17 +281,19 @@ class TwinDriver:
                 "nothing was scanned",
             )
 
-    def _do(self, stop: threading.Event, work: Callable[[Stops], T]) -> T:
+    def _do(self, stop: threading.Event, name: str, args: Mapping[str, Any], work: Callable[[Stops], T]) -> T:
         """One command, unless another runs; a connection may be lost before or after it was carried out."""
-        stopped = self._begin(stop)
+        stopped, number = self._begin(stop)
         try:
             lost = self._faults.due("command", self._clock.now())
             if not lost:
+                self._heard(name, args, number)
                 return work(stopped)
             heard = bool(self._fault_rng.random() < 0.5)
             for fault in lost:
                 self._faults.record(fault, self._clock.now(), "carried out" if heard else "not carried out")
             if heard:
+                self._heard(name, args, number)
                 work(stopped)
             raise ConnectionLost(
                 "the connection to the instrument was lost",
@@ -291,15 +303,21 @@ class TwinDriver:
         finally:
             self._command.release()
 
-    def _begin(self, stop: threading.Event, *, counts: bool = True) -> Stops:
-        """Take the command lock and bring the stage up to now; the caller releases it."""
+    def _heard(self, name: str, args: Mapping[str, Any], number: int | None = None) -> None:
+        """The controller writes down what has arrived."""
+        with self._state:
+            self._log.add(number or self._commands, name, args, self._clock.now())
+
+    def _begin(self, stop: threading.Event, *, counts: bool = True) -> tuple[Stops, int]:
+        """Take the command lock, count, and bring the stage up to now; the caller releases it."""
         stopped = Stops(stop, self._stops)
         if not self._command.acquire(blocking=False):
             raise Busy("the twin is busy with another command", "nothing was sent", "wait for it, or stop it")
         with self._state:
             self._commands += counts
+            number = self._commands
             self._catch_up()
-        return stopped
+        return stopped, number
 
     def _pass(self, moment: float, stopped: Stops) -> float:
         now = self._clock.until(moment, stopped)

@@ -352,7 +352,7 @@ def test_signalled_host_stops_blanks_and_cleans_up(state, number):
     assert client.wait(10) == 1
     end(client)
     left = {path.suffix for path in hosts_dir().iterdir()}
-    assert left == {".lock", ".log", ".hold"}  # it was in the middle of a scan
+    assert left == {".lock", ".log", ".hold", ".notes"}  # it was in the middle of a scan
 
 
 def test_same_instrument_in_another_spelling_is_the_same_host(state):
