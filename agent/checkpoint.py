@@ -138,7 +138,7 @@ class Checkpoint:
         held, beam = self.run.instrument.held(), self.taking.darken()
         state, began_at = self.run.now(), time.monotonic()
         body = {"reason": pause.reason, "when": pause.when, "before": before, "beam": beam,
-                "released_by": f"eucentric resume {self.run.id}"}  # fmt: skip
+                "released_by": f"eucentric resume {self.run.id}", **self.taking.counted()}  # fmt: skip
         self.run.log("paused", f"before {before}, beam {beam}: {pause.words}", body, actor=pause.by)
         self.observer.paused(
             f"Paused before {before} by {visible(pause.by)}, beam {beam}. `eucentric resume {self.run.id}` lets it "
@@ -188,7 +188,13 @@ class Checkpoint:
         """Wait as the rule says; if that does not help, or it says so, for a person."""
         beam = self.taking.darken()
         version = self.run.instrument.capabilities().limits_version
-        body = {**trip.body(), "limits_version": version, "before": before, "beam": beam}
+        body = {
+            **trip.body(),
+            "limits_version": version,
+            "before": before,
+            "beam": beam,
+            **self.taking.counted(),
+        }
         self.run.log("suspended", f"before {before}, beam {beam}: {trip.why}", body, actor=_RULE)
         self.suspenders.waited(trip)
         if trip.rule.then == "resume" and self._became_good(trip):

@@ -6,6 +6,7 @@ begun and never finished raise `InDoubt` until a person has decided.
 
 from typing import Any, Protocol, TypeVar
 
+from eucentric.agent.counting import count_of
 from eucentric.agent.permit import Permit
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
@@ -158,7 +159,9 @@ class Door:
         )
         try:
             value, result = act.send(action_id, intent.hash)
-            self._log("returned", f"{act.name} done", {**body, **result}, action_id)
+            self._log(
+                "returned", f"{act.name} done", {**body, **result, **self._counted(act, result)}, action_id
+            )
         except BaseException as error:
             self._ended_badly(act, action_id, body, error)
             raise
@@ -205,6 +208,13 @@ class Door:
             body = {"act": act.name, "args": act.args, "sent": False, "error": error.as_dict()}
             self._log("failed", f"{act.name} refused: {error.what}", body, None)
             raise
+
+    def _counted(self, act: Act[Any], result: dict[str, Any]) -> dict[str, Any]:
+        """The count of commands after it: what it added is what it sent, or somebody else did."""
+        if not act.commands:
+            return {}
+        count = result["state"]["commands"] if "state" in result else count_of(self.run.instrument)
+        return {} if count is None else {"commands": count}
 
     # --- what the ledger has ------------------------------------------------------------------------------
 
@@ -271,6 +281,8 @@ class Door:
         if not sent and "charge" in body:
             self.run.book.forget(f"{self.run.id}:{action_id}")
             body = {**body, "charge": uncharged(body["charge"])}
+        if sent and isinstance(error, EucentricError) and not isinstance(error, ConnectionLost):
+            body = {**body, **self._counted(act, {})}
         what = told.get("what", told["type"])
         summary = f"{act.name} {kind.replace('_', ' ')}: {what}"
         self._log(kind, summary, {**body, "sent": sent, "error": told}, action_id)

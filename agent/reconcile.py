@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from eucentric.agent.counting import reading
 from eucentric.agent.door import uncharged
 from eucentric.agent.dosebook import Charge
 from eucentric.agent.exposure import Expose
@@ -277,7 +278,13 @@ def _returned(run: Run, seen: Seen, body: dict[str, Any]) -> _Row:
 def _state_row(run: Run, seen: Seen) -> dict[str, Any]:
     after = seen.outcome.state if seen.outcome else None
     state = _named(run, after) if after else seen.now
-    return {"state": state.model_dump(mode="json")}
+    return {"state": state.model_dump(mode="json"), **_counted(seen)}
+
+
+def _counted(seen: Seen) -> dict[str, Any]:
+    """The driver's count after the command, if its journal has it."""
+    count = seen.outcome.commands_after if seen.outcome else None
+    return {} if count is None else {"commands": count}
 
 
 def _frames_row(run: Run, seen: Seen) -> dict[str, Any]:
@@ -286,19 +293,21 @@ def _frames_row(run: Run, seen: Seen) -> dict[str, Any]:
     if raw is not None and seen.pixels:
         scan = Expose(run, Scan.model_validate(seen.intent.body["args"]))
         scan.sent_before(charge, _named(run, raw.before))
-        return scan.kept(str(seen.intent.action_id), raw, seen.pixels)[1]
+        return {**scan.kept(str(seen.intent.action_id), raw, seen.pixels)[1], **_counted(seen)}
     given = max(charge.dose_e_per_a2, *(frame.dose_e_per_a2 or 0.0 for frame in seen.frames))
     return {
         "frames": [frame.model_dump(mode="json") for frame in seen.frames],
         "charge": charge.model_copy(update={"dose_e_per_a2": given}).model_dump(mode="json"),
         "seconds": seen.frames[0].duration_s,
         "lines_done": seen.frames[0].shape[0],
+        **_counted(seen),
     }
 
 
 def _failed(run: Run, seen: Seen, body: dict[str, Any]) -> _Row:
     told = (seen.outcome.error if seen.outcome else None) or {}
-    return "failed", f"{seen.act} failed: {told.get('what', 'unknown error')}", {"sent": True, "error": told}
+    more = {"sent": True, "error": told, **_counted(seen)}
+    return "failed", f"{seen.act} failed: {told.get('what', 'unknown error')}", more
 
 
 def _not_sent(run: Run, seen: Seen, body: dict[str, Any]) -> _Row:
@@ -314,7 +323,7 @@ def _write(
     run: Run, doubt: Doubt, decision: str, seen: tuple[str, ...], by: str, result: _Row | None
 ) -> None:
     """The decision and what follows from it, in one transaction: a death between the two must not split them."""
-    body = {"decision": decision, "act": doubt.act, "evidence": list(seen)}
+    body = {"decision": decision, "act": doubt.act, "evidence": list(seen), **reading(run.instrument)}
     names = {"action_id": doubt.action_id, "tool": doubt.tool}
     ledger = run.store.ledger
     with ledger.transaction():

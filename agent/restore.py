@@ -58,6 +58,11 @@ class Snapshot(Model):
         stage = {name: reading.reported for name, reading in state.stage.items()}
         return cls(optics=dict(state.optics), stage=stage, time_s=state.time_s)
 
+    @classmethod
+    def of_row(cls, row: Event) -> "Snapshot":
+        """From a 'leased' row, which tells more."""
+        return cls.model_validate({name: row.body[name] for name in cls.model_fields if name in row.body})
+
     @property
     def words(self) -> str:
         """Controls that may be set, then the stage."""

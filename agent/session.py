@@ -286,6 +286,7 @@ class Session:
             "skipped": self.skipped,
             "beam": beam,
             "restored": restored,
+            **self.taking.counted(),
         }
         if ending == "stopped":
             self.run.log("stopped", what[:400], {"beam": beam})

@@ -1,7 +1,9 @@
 """The instrument in the hands of one run: taken on an approval, kept dark while nothing is sent, given back."""
 
 import contextlib
+from typing import Any
 
+from eucentric.agent.counting import reading
 from eucentric.agent.gate import held_when_asked
 from eucentric.agent.permit import Permit
 from eucentric.agent.restore import Snapshot
@@ -35,7 +37,7 @@ class Taking:
         self._check_hold(approval, state.held)
         instrument.lease(f"run {self.run.id}")
         self._leased = True
-        self.before = self._first_seen()
+        self.before = self._first_seen(state.commands)
         if held := instrument.held():
             self._check_hold(approval, held)
             self.run.log(
@@ -53,14 +55,19 @@ class Taking:
                 "run it again: the next card says that the beam is held",
             )
 
-    def _first_seen(self) -> Snapshot:
-        """What a restore puts back: read now, or by the first process that worked on this run."""
+    def _first_seen(self, commands: int) -> Snapshot:
+        """What a restore puts back: read now, or by the first process that worked on this run.
+
+        Parameters
+        ----------
+        commands
+            The driver's count before the lease was taken, which blanks.
+        """
         rows = self.run.store.ledger.events(run=self.run.id, kinds=("leased",), limit=1)
-        if rows:
-            return Snapshot.model_validate(rows[0].body)
         seen = Snapshot.of(self.run.now())
-        self.run.log("leased", f"writer lease taken; {seen.words}", seen.model_dump(mode="json"))
-        return seen
+        body = {**seen.model_dump(mode="json"), **reading(self.run.instrument, commands)}
+        self.run.log("leased", f"writer lease taken; {seen.words}", body)
+        return Snapshot.of_row(rows[0]) if rows else seen
 
     def darken(self) -> str:
         """Make sure that the beam is blanked, and say what the blanker says then.
@@ -78,6 +85,10 @@ class Taking:
         if instrument.state().blanked or instrument.stop(f"run {self.run.id} waits and the beam was on"):
             return "blanked"
         return "NOT VERIFIED"
+
+    def counted(self) -> dict[str, Any]:
+        """The driver's count of commands, for a row of what is no act; nothing if the instrument was never taken."""
+        return reading(self.run.instrument) if self.before else {}
 
     def let_go(self) -> str:
         """Blank and give the lease back; what the blanker says then."""
