@@ -1,6 +1,8 @@
 """The last lines of a run: its report, and what a person or `--json` is given."""
 
+import hashlib
 import traceback
+from pathlib import Path
 from typing import Any
 
 from eucentric.agent.observer import Observer
@@ -15,13 +17,19 @@ from eucentric.core.plan import Proposal
 def reported(run: Run, observer: Observer) -> str | None:
     """Write the report; one that can't be made does not undo the run: everything in it is in the ledger."""
     try:
-        path = str(write_report(run.store, run.id)[1])
+        paths = write_report(run.store, run.id)
     except Exception as error:
         run.log("failed", f"no report: {error}"[:400], {"trace": traceback.format_exc()[-4000:]})
         observer.told(f"The report could not be made: {error}")
         return None
-    run.log("reported", f"report {path}", {"path": path})
-    return path
+    run.log("reported", f"report {paths[1]}", {"path": str(paths[1]), "files": _digests(run, paths)})
+    return str(paths[1])
+
+
+def _digests(run: Run, paths: tuple[Path, ...]) -> dict[str, str]:
+    """What was written, so that an auditor sees if it is still that."""
+    files = (*paths, *sorted((run.folder / "pictures").glob("report-*.png")))
+    return {str(one.relative_to(run.folder)): hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
 
 
 def outcome_of(run: Run, ending: Ending, proposal: Proposal | None, **rest: Any) -> RunOutcome:

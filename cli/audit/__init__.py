@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Why was this done? For a time or an event number."),
     "search": ("search", "Rows that hold all WORDS, newest first."),
     "verify": ("verify", "Check every row against the chain and against heads anchored outside."),
+    "reconcile": ("reconcile", "Compare with the instrument's count of commands, its own log, and the disk."),
     "recompute": ("recompute", "Make the analysis behind a finding again from the raw frames, and compare."),
 }
 """Command: (module of this folder, one line for the list)."""
