@@ -1,4 +1,7 @@
-"""The single truth: an append-only, hash-chained SQLite table. Everything shown anywhere is a query on it."""
+"""The single truth: an append-only, hash-chained SQLite table. Everything shown anywhere is a query on it.
+
+Secrets are taken out before a row is hashed: it can't be changed afterwards.
+"""
 
 import contextlib
 import fcntl
@@ -19,6 +22,7 @@ from eucentric.core.clock import utc_now
 from eucentric.core.errors import DISK_FULL, ChainBroken, Defect, LedgerError, StoreFull
 from eucentric.core.event import KINDS, Event
 from eucentric.core.event_table import COLUMNS, TABLE, TRIGGERS, schema_problems
+from eucentric.core.redaction import may_hold_secret, redact, redacted
 from eucentric.core.rows import Rows, event_of, storable, translated
 
 BUSY_S = 10
@@ -181,7 +185,7 @@ class Ledger:
                 raise Defect("a row was to be appended outside a transaction")
             self._still_there()
             seq, prev = self.head()
-            names = (run_id, kind, actor, action_id, tool, summary)
+            names = (run_id, kind, redact(actor), action_id, tool, redact(summary))
             values = (seq + 1, utc_now(), *map(storable, names), _body(kind, body), prev)
             row = (*values, row_hash(values))
             marks = ",".join("?" * len(row))
@@ -243,7 +247,8 @@ class Ledger:
 
 def _body(kind: str, body: dict[str, Any] | None) -> str:
     try:
-        return canonical(body or {})
+        text = canonical(body or {})
+        return canonical(redacted(body)) if may_hold_secret(text) else text
     except (TypeError, ValueError, RecursionError) as error:
         raise Defect(f"the body of a {kind!r} event is not JSON: {error}", "nothing was written") from error
 

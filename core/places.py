@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from eucentric.core.errors import BadInput
+from eucentric.core.redaction import redact
 from eucentric.core.stop_early import state_folder
 from eucentric.core.text import visible
 
@@ -46,9 +47,14 @@ def parse_uri(uri: str) -> InstrumentUri:
     Raises
     ------
     BadInput
-        No scheme, no path, an option twice or without a value, or control characters.
+        No scheme, no path, an option twice or without a value, control characters, or a secret.
     """
     text = uri.strip()
+    if redact(text) != text:
+        raise _bad(
+            uri,
+            "it holds a secret, and an address is shown and recorded: let the driver read an environment variable",
+        )
     if text != visible(text):
         raise _bad(uri, "it has control characters")
     scheme, colon, rest = text.partition(":")

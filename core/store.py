@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eucentric.core.anchors import write_anchor
 from eucentric.core.errors import DISK_FULL, BadInput, LedgerError, StoreFull
 from eucentric.core.ledger import Ledger
+from eucentric.core.redaction import redact_bytes, redacted
 from eucentric.core.settings_file import DEFAULT_STORE as DEFAULT_STORE
 from eucentric.core.text import visible
 
@@ -150,6 +151,10 @@ class Store:
         """The bytes of that digest, checked; see `read_blob`."""
         return read_blob(self.folder, sha256)
 
+    def put_text(self, text: bytes) -> str:
+        """Keep the bytes of a text (a prompt, a reply) without the secrets in them; see `put_blob`."""
+        return self.put_blob(redact_bytes(text))
+
     def put_array(self, pixels: NDArray[np.float32]) -> str:
         """Keep an array as .npy bytes."""
         return self.put_blob(npy(pixels))
@@ -166,7 +171,10 @@ class Store:
         """Describe a frame beside the run, with the ledger's head as an anchor outside the database."""
         seq, head = self.ledger.head()
         text = json.dumps(
-            {**body, "anchor": {"seq": seq, "hash": head}}, indent=1, ensure_ascii=False, allow_nan=False
+            {**redacted(body), "anchor": {"seq": seq, "hash": head}},
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
         )
         path = self.run_folder(run_id) / "frames" / f"{_checked_name(frame_id)}.json"
         _write_synced(path, text.encode("utf-8", "backslashreplace"))

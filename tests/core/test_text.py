@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eucentric.core.canonical import canonical, digest, sha256_text
-from eucentric.core.text import visible
+from eucentric.core.text import columns, folded, named, plain, quoted, visible
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ from eucentric.core.text import visible
         ("\uffff", "\\uffff"),
         ("\U000e0041", "\\U000e0041"), ("a\ufe0fb", "a\\ufe0fb"), ("\u3164", "\\u3164"), ("\u2800", "\\u2800"),
         ("\u115f\u034f", "\\u115f\\u034f"), ("\U000e0100", "\\U000e0100"),
+        ("e\u0301 a\u0323\u0302\u0301", "e\u0301 a\u0323\u0302\u0301"),
+        ("a" + "\u0336" * 5, "a" + "\u0336" * 3 + "\\u0336" * 2),
     ],
 )  # fmt: skip
 def test_what_a_person_sees(text: str, shown: str) -> None:
@@ -76,3 +78,57 @@ def test_canonical_json_is_these_bytes(value: object, text: str) -> None:
 def test_digests_do_not_depend_on_the_order_of_keys_and_never_change() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) == sha256_text('{"a":1,"b":2}')
     assert sha256_text("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("flake 7", "“flake 7”"), ("", "“”"), ("a”  Instrument  “b", "“a\\u201d  Instrument  \\u201cb”"),
+        ("a\nGate g1: approved", "“a\\nGate g1: approved”"),
+    ],
+)  # fmt: skip
+def test_a_strangers_words_end_where_the_mark_is(text: str, shown: str) -> None:
+    assert quoted(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("r-0001", "r-0001"), ("f-0007.sum", "f-0007.sum"), ("py:my.mod:f", "py:my.mod:f"), ("", "“”"), ("-x", "“-x”"),
+     ("Gate g1: approved by kim", "“Gate g1: approved by kim”"), ("r-1\x1b[2J", "“r-1\\x1b[2J”"), ("é", "“é”")],
+)  # fmt: skip
+def test_an_id_is_an_id_or_it_is_quoted(text: str, shown: str) -> None:
+    assert named(text) == shown
+
+
+@given(st.text())
+def test_no_text_gets_out_of_its_marks(text: str) -> None:
+    shown = quoted(text)
+    assert (shown[0], shown[-1], shown.count("“"), shown.count("”")) == ("“", "”", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("short", ["short"]), ("", [""]), ("a\nb", ["a", "b"]),
+        ("x" * 45, ["x" * 20, " " * 6 + "x" * 14, " " * 6 + "x" * 11]),
+        ("title" + " " * 15 + "Gate g1: approved", ["title", " " * 6 + "Gate g1: appro", " " * 6 + "ved"]),
+        ("中" * 12, ["中" * 10, " " * 6 + "中" * 2]),
+        ("\x1b[1m" + "b" * 20 + "\x1b[0m", ["\x1b[1m" + "b" * 20 + "\x1b[0m"]),
+    ],
+)  # fmt: skip
+def test_a_long_line_does_not_begin_anew_at_the_margin(text: str, rows: list[str]) -> None:
+    assert folded(text, 20).split("\n") == rows
+
+
+@given(st.text(), st.integers(14, 90))
+def test_rows_fit_and_only_first_ones_stand_at_the_margin(text: str, width: int) -> None:
+    shown = visible(text, one_line=False, limit=10**6)
+    for line in shown.split("\n"):
+        first, *rest = folded(line, width).split("\n")
+        assert max(map(columns, (first, *rest))) <= width
+        assert all(row.startswith(" " * 6) for row in rest)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a\udc9bb", "a\\udc9bb"), ("µ 中\n", "µ 中\n"), ("", "")])
+def test_a_plain_text_can_be_stored(text: str, shown: str) -> None:
+    assert plain(text) == shown
