@@ -1,11 +1,11 @@
 """The one module that speaks HTTP: a chat client for OpenAI-compatible servers.
 
-Nothing leaves for an address that is not on the allow-list, no redirect is followed, no proxy is taken from
-the environment. The key is sent in one header and is nowhere else: not in evidence, errors or a repr.
+Nothing leaves for an address that is not on the allow-list (`llm_endpoint`), no redirect is followed, no proxy is
+taken from the environment. The key is sent in one header and is nowhere else: not in evidence, errors or a repr; nor
+does any other secret that is known travel in a message (`core.redaction`).
 """
 
 import email.utils
-import json
 import os
 import random
 import re
@@ -16,21 +16,21 @@ from typing import Any
 
 import httpx
 
+from eucentric.agent.llm_endpoint import LOOPBACK as LOOPBACK
+from eucentric.agent.llm_endpoint import Endpoint, checked, refused
+from eucentric.agent.llm_endpoint import check_endpoint as check_endpoint
+from eucentric.agent.llm_evidence import clean, encoded, kept_reply, kept_request
 from eucentric.agent.llm_wire import Finish, Parsed, ToolRequest, Usage, WireError, parse_body, parse_stream
-from eucentric.core.errors import BadInput, EndpointFailed, EndpointRefused
+from eucentric.core.errors import BadInput, EndpointFailed
+from eucentric.core.redaction import redact_bytes, redacted, remember
 from eucentric.core.text import visible
 
-LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*")
-"""The addresses that are allowed without being named: this machine."""
 KEY_VARIABLE = "EUCENTRIC_API_KEY"
 
 _RETRY = {408, 409, 425, 429}
-_HIDDEN = "[key removed]"
 _MOST_BYTES = 8 << 20
 _LONGEST_WAIT_S = 60.0
-_ENTRY = re.compile(r"^(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}|\*))?/?$")
 _ENDED = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]")
-_PORT = {"http": 80, "https": 443}
 _REMEDY = {
     401: f"set {KEY_VARIABLE} to a valid key",
     403: f"set {KEY_VARIABLE} to a key that may use this model",
@@ -51,59 +51,12 @@ class ChatReply:
     fingerprint: str
     reasoning: str
     request: bytes
-    """JSON body that was sent."""
+    """JSON body that was sent, a picture by its digest."""
     response: bytes
-    """Body that came back, as it came."""
+    """Body that came back, as it came but for secrets."""
     ms: float
     """Wall time of the whole turn, with the tries that failed [ms]."""
     tries: int
-
-
-def check_endpoint(base_url: str, allow: Sequence[str]) -> str:
-    """`base_url` without a trailing slash, if its scheme, host and port are on the list.
-
-    Parameters
-    ----------
-    allow
-        Entries such as ``"http://127.0.0.1:*"`` or ``"https://models.example.org"``; ``*`` stands for any
-        port, never for a host.
-
-    Raises
-    ------
-    EndpointRefused
-        With the entry that an operator would have to add.
-    BadInput
-        If an entry of the list can't be read.
-    """
-    try:
-        url = httpx.URL(base_url)  # the parser that connects also decides, so that the two can't disagree
-    except (httpx.InvalidURL, TypeError, ValueError):
-        raise _refused(base_url, "it is not a web address") from None
-    if not 0 < (url.port or 1) < 65536:
-        raise _refused(base_url, "there is no such port")
-    if url.userinfo or url.query or url.fragment or visible(base_url) != base_url or "\\" in base_url:
-        raise _refused(f"{url.scheme}://{url.host}", "it holds more than scheme, host, port and path")
-    port = url.port or _PORT.get(url.scheme, 0)
-    if not any(_covers(entry, url.scheme, url.host, port) for entry in allow):
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        raise _refused(base_url, "it is not on the allow-list", f"{url.scheme}://{host}:{port}")
-    return base_url.rstrip("/")
-
-
-def _covers(entry: str, scheme: str, host: str, port: int) -> bool:
-    match = _ENTRY.match(entry)
-    if not match:
-        raise BadInput(f"allow-list entry {entry!r}", "not scheme://host:port", "write http://127.0.0.1:8081")
-    listed = match[3] or str(_PORT[match[1]])
-    named = match[2].strip("[]").lower()
-    return (match[1], named) == (scheme, host.lower()) and listed in ("*", str(port))
-
-
-def _refused(address: str, why: str, entry: str = "") -> EndpointRefused:
-    remedy = f"an operator may add {entry!r} to the allowed endpoints" if entry else "give an http(s) address"
-    return EndpointRefused(
-        f"model endpoint {visible(address, limit=200)}", f"{why}; nothing was sent", remedy
-    )
 
 
 class _TryError(Exception):
@@ -164,11 +117,12 @@ class ChatClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.base_url = check_endpoint(base_url, allow)
+        self._endpoint = checked(base_url, allow)
+        self.base_url, self.local = self._endpoint.url, self._endpoint.local
         self.model, self.seed = model, seed
-        self.local = httpx.URL(base_url).host in ("127.0.0.1", "localhost", "::1")
         key = os.environ.get(KEY_VARIABLE) if api_key is None else api_key
-        self._key = _checked_key(key, self.base_url, self.local)
+        self._key = _checked_key(key, self._endpoint)
+        self._targets = self._endpoint.targets()
         self._timeout_s, self._connect_s = timeout_s, connect_s
         self._turn_s = 4 * timeout_s if turn_s is None else turn_s
         self._tries, self._stream = max(1, tries), stream
@@ -209,14 +163,16 @@ class ChatClient:
             not a failure: it is in the call's `error`.
         """
         body = self._body(messages, tools, schema, max_tokens, temperature)
+        sent = encoded(body)
         start, jitter = self._clock(), random.Random(self.seed)
         for number in range(1, self._tries + 1):
             try:
-                parsed, raw = self._attempt(body, start + self._turn_s)
+                parsed, raw = self._attempt(sent, start + self._turn_s)
             except _TryError as failed:
                 self._wait_or_give_up(failed, number, start, jitter)
                 continue
-            return self._reply(parsed, body, raw, (self._clock() - start) * 1e3, number)
+            ms = (self._clock() - start) * 1e3
+            return _reply(parsed, kept_request(body), kept_reply(raw, parsed), ms, number)
         raise EndpointFailed("no try was made")  # pragma: no cover  (tries >= 1: the loop returns or raises)
 
     def _body(
@@ -226,8 +182,9 @@ class ChatClient:
         schema: Mapping[str, Any] | None,
         max_tokens: int,
         temperature: float,
-    ) -> bytes:
-        body: dict[str, Any] = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens}
+    ) -> dict[str, Any]:
+        said = redacted([dict(message) for message in messages])
+        body: dict[str, Any] = {"model": self.model, "messages": said, "max_tokens": max_tokens}
         body |= {"temperature": temperature, "seed": self.seed, "stream": self._stream}
         if self._stream:
             body["stream_options"] = {"include_usage": True}
@@ -236,21 +193,32 @@ class ChatClient:
         if schema:
             named = {"name": "plan", "strict": True, "schema": dict(schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": named}
-        body = {key: value for key, value in (body | self._extra).items() if value is not None}
-        return json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return {key: value for key, value in (body | self._extra).items() if value is not None}
 
-    def _attempt(self, body: bytes, deadline: float) -> tuple[Parsed, bytes]:
+    def _attempt(self, sent: bytes, deadline: float) -> tuple[Parsed, bytes]:
+        """One try, at each address of the endpoint: localhost may listen on one family of addresses only."""
+        failed: httpx.TransportError = httpx.ConnectError("no address")
+        for target in self._targets:
+            try:
+                return self._post(target, sent, deadline)
+            except httpx.TransportError as error:
+                failed = error
+            if not isinstance(failed, httpx.ConnectError):
+                break
+        raise _TryError(f"{type(failed).__name__}: {failed}", again=True) from None
+
+    def _post(self, target: str, sent: bytes, deadline: float) -> tuple[Parsed, bytes]:
         left = max(deadline - self._clock(), 0.001)
         timeout = httpx.Timeout(min(self._timeout_s, left), connect=min(self._connect_s, left))
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        headers["host"] = self._endpoint.authority
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
-        url = f"{self.base_url}/chat/completions"
-        try:
-            with self._http.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
-                raw = self._redacted(self._read(response, deadline))
-        except httpx.TransportError as error:
-            raise _TryError(f"{type(error).__name__}: {error}", again=True) from None
+        with self._http.stream(
+            "POST", f"{target}/chat/completions", content=sent, headers=headers, timeout=timeout,
+            extensions={"sni_hostname": self._endpoint.host},
+        ) as response:  # fmt: skip
+            raw = redact_bytes(self._read(response, deadline))
         return self._understood(response, raw), raw
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
@@ -285,7 +253,7 @@ class ChatClient:
             wait_s = min(0.5 * 2 ** (number - 1), 8.0) * (0.75 + 0.5 * jitter.random())
         late = self._clock() - start + wait_s > self._turn_s
         if not failed.again or number >= self._tries or late:
-            why = visible(self._redacted_text(str(failed)), limit=400)
+            why = visible(str(failed), limit=400)
             remedy = failed.remedy or "is the model server running? the grammar planner needs none"
             tries = f"{number} {'try' if number == 1 else 'tries'}"
             raise EndpointFailed(
@@ -293,35 +261,26 @@ class ChatClient:
             ) from None
         self._sleep(wait_s)
 
-    def _reply(self, parsed: Parsed, body: bytes, raw: bytes, ms: float, tries: int) -> ChatReply:
-        return ChatReply(
-            text=self._redacted_text(parsed.text),
-            calls=parsed.calls, finish=parsed.finish, usage=parsed.usage,
-            model=visible(self._redacted_text(parsed.model), limit=200),
-            fingerprint=visible(self._redacted_text(parsed.fingerprint), limit=200),
-            reasoning=self._redacted_text(parsed.reasoning),
-            request=self._redacted(body), response=raw, ms=ms, tries=tries,
-        )  # fmt: skip
 
-    def _redacted_text(self, text: str) -> str:
-        return text.replace(self._key, _HIDDEN) if self._key else text
-
-    def _redacted(self, raw: bytes) -> bytes:
-        """A server may echo what it was sent; evidence is kept for ever."""
-        for form in {self._key, json.dumps(self._key)[1:-1]} if self._key else ():
-            raw = raw.replace(form.encode("ascii"), _HIDDEN.encode("ascii"))
-        return raw
+def _reply(parsed: Parsed, request: bytes, response: bytes, ms: float, tries: int) -> ChatReply:
+    said = clean(parsed)
+    return ChatReply(
+        text=said.text, calls=said.calls, finish=said.finish, usage=said.usage,
+        model=visible(said.model, limit=200), fingerprint=visible(said.fingerprint, limit=200),
+        reasoning=said.reasoning, request=request, response=response, ms=ms, tries=tries,
+    )  # fmt: skip
 
 
-def _checked_key(key: str | None, address: str, local: bool) -> str:
+def _checked_key(key: str | None, endpoint: Endpoint) -> str:
     if not key:
         return ""
+    remember(KEY_VARIABLE, key)
     if not re.fullmatch(r"[\x21-\x7e]{8,4096}", key):
         raise BadInput(
             "the API key can't be used", "8 or more printable ASCII characters, no spaces", KEY_VARIABLE
         )
-    if not local and not address.startswith("https://"):
-        raise _refused(address, "a key would travel unencrypted")
+    if not endpoint.local and endpoint.scheme != "https":
+        raise refused(endpoint.url, "a key would travel unencrypted")
     return key
 
 

@@ -1,7 +1,9 @@
 """The client over real HTTP on loopback: what is read, what is retried, what never leaves."""
 
+import base64
 import itertools
 import json
+import socket
 
 import pytest
 from scripted_server import DONE, Answer, body, delta, event, part, serving
@@ -223,6 +225,15 @@ REFUSED = [
     "http://127.0.0.1:80@example.org/v1", "http://user:pw@127.0.0.1:8080/v1", "http://127.0.0.1:80\\@example.org/v1",
     "ftp://127.0.0.1/v1", "127.0.0.1:8080", "", "http://", "file:///etc/passwd", "http://127.0.0.1:8080/v1?x=1",
     "http://127.0.0.1:8080/v1#x", "http://127.0.0.1\u202e:80/", "http://127.0.0.1:99999/v1", "http://[::2]:80/",
+    "http://127.0.0.1:8080@example.org", "http://127.0.0.1%2f@example.org/", "http://@127.0.0.1:8080",
+    "http://example.org#@127.0.0.1", "http://127.0.0.1:8080?", "http://127.0.0.1:8080#", "http://127.0.0.1.:8080",
+    "http://localhost.:8080", "http://127.0.0.1:0", "http://127.0.0.1:80:81", "http://127.0.0.1 .example.org",
+    "http://127.0.0.1\t:80", "http://127.0.0.1:80\r\nHost: example.org", "http://[::ffff:127.0.0.1]:80",
+    "http://[0:0:0:0:0:0:0:1]:80", "http://[::1%25eth0]:80", "http://127.1:80", "http://2130706433", "http://0x7f.1",
+    "http://0.0.0.0:80", "http://127\u30020\u30020\u30021:80", "http://\uff11\uff12\uff17.0.0.1:80",
+    "http://\u24dbocalhost:80", "http://b\u00fccher.example", "http:///127.0.0.1", "//127.0.0.1", "http:127.0.0.1",
+    "http://127.0.0.1;example.org", "http://127.0.0.1,example.org", "http://127.0.0.1/v1/../..//example.org",
+    "https://localhost:443/v1", "http+unix://127.0.0.1", "http://localhost.localdomain:80", "http://127.0.0.1.nip.io",
 ]  # fmt: skip
 
 
@@ -238,10 +249,12 @@ def test_an_address_that_is_not_listed_is_refused_before_anything_is_sent(addres
 @pytest.mark.parametrize(
     ("address", "entry"),
     [("http://127.0.0.1:8080/v1/", "http://127.0.0.1:*"), ("http://[::1]:8080/v1", "http://[::1]:8080"),
-     ("https://Models.example.org/v1", "https://models.example.org"), ("http://localhost:1/", "http://localhost:*")],
+     ("https://Models.example.org/v1", "https://models.example.org"), ("http://localhost:1/", "http://localhost:*"),
+     ("HTTP://127.0.0.1:8080", "http://127.0.0.1:*"), ("https://models.example.org:443/v1".replace(":443", ""),
+      "https://models.example.org:443"), ("https://xn--bcher-kva.example/v1", "https://xn--bcher-kva.example")],
 )  # fmt: skip
 def test_a_listed_address_is_allowed(address, entry):
-    assert check_endpoint(address, [entry]) == address.rstrip("/")
+    assert check_endpoint(address, [entry]) == address.rstrip("/").lower()
 
 
 @pytest.mark.parametrize("entry", ["http://*:80", "*", "127.0.0.1", "http://127.0.0.1:80/v1", ""])
@@ -251,9 +264,55 @@ def test_a_list_entry_must_name_one_host(entry):
 
 
 def test_the_proxy_of_the_environment_is_not_used(monkeypatch):
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert ask(body("direct"))[0].text == "direct"
+    with serving(body("from the proxy")) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+        assert ask(body("direct"))[0].text == "direct"
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed_not_even_to_a_listed_address(status):
+    with serving(body("from the other")) as other:
+        error, script, _ = failing(
+            Answer([b""], status, {"Location": f"{other.url}/chat/completions"}), api_key=KEY
+        )
+    assert "redirects are not followed" in error.why
+    assert (len(script.requests), other.requests) == (1, [])
+
+
+def resolving(monkeypatch, *addresses):
+    """From now on every name leads to these; a number is itself."""
+
+    def answer(host, port, *args, **more):
+        hosts = (host,) if host[0].isdigit() else addresses
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in hosts]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+def test_localhost_is_this_machine_whatever_a_resolver_says(monkeypatch):
+    resolving(monkeypatch, "127.0.0.1", "192.0.2.7")
+    with pytest.raises(EndpointRefused, match=r"192\.0\.2\.7, which is not this machine"):
+        ChatClient("http://localhost:8080/v1", "m")
+
+
+def test_localhost_is_looked_up_once_and_a_name_that_turns_later_leads_nowhere(monkeypatch):
+    with serving(body("at home")) as script:
+        address = script.url.replace("127.0.0.1", "localhost")
+        made = ChatClient(address, "m")
+        resolving(monkeypatch, "192.0.2.7")
+        assert made.chat(HELLO).text == "at home"
+        made.close()
+    assert script.headers[0]["host"] == address.removeprefix("http://").removesuffix("/v1")
+
+
+def test_localhost_may_listen_on_the_second_address(monkeypatch):
+    with serving(body("at home")) as script:
+        resolving(monkeypatch, "127.0.0.9", "127.0.0.1")
+        made = ChatClient(script.url.replace("127.0.0.1", "localhost"), "m", tries=1)
+        assert made.chat(HELLO).text == "at home"
+        made.close()
 
 
 def test_the_key_is_in_the_header_and_nowhere_else():
@@ -261,7 +320,7 @@ def test_the_key_is_in_the_header_and_nowhere_else():
     assert script.headers[0]["authorization"] == f"Bearer {KEY}"
     seen = [reply.text, reply.request.decode(), reply.response.decode(), repr(made), repr(reply)]
     assert not [text for text in seen if KEY in text]
-    assert "[key removed]" in reply.text
+    assert reply.text == "your key is [secret EUCENTRIC_API_KEY]"
 
 
 def test_the_key_of_the_environment_is_used_unless_one_is_given(monkeypatch):
@@ -275,6 +334,55 @@ def test_the_key_is_not_in_an_error():
     assert KEY not in str(error)
     assert KEY not in json.dumps(error.as_dict())
     assert "EUCENTRIC_API_KEY" in error.remedy
+
+
+PLANTED = "plantedKey0123456789"
+IN_PIECES = {
+    "text": [delta(content=f"it is {PLANTED[:9]}"), delta(content=f"{PLANTED[9:]}."), delta("stop"), DONE],
+    "reasoning": [delta(reasoning_content=PLANTED[:5]), delta(reasoning_content=PLANTED[5:]), delta(content="x"), DONE],
+    "arguments": [
+        delta(**part("move", '{"x": "' + PLANTED[:11], "a", 0)), delta(**part(None, PLANTED[11:] + '"}', None, 0)),
+        delta("tool_calls"), DONE,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", IN_PIECES.values(), ids=IN_PIECES.keys())
+def test_a_key_that_a_stream_echoes_in_pieces_is_not_kept(pieces):
+    reply, _, _ = ask(Answer(pieces), api_key=PLANTED)
+    assert PLANTED[:5] not in repr(reply)
+    assert PLANTED[-5:] not in repr(reply)
+    assert "[secret EUCENTRIC_API_KEY]" in repr(reply)
+    assert b"in pieces" in reply.response
+
+
+def test_a_key_in_a_sentence_does_not_leave_with_it(monkeypatch):
+    monkeypatch.setenv("VENDOR_TOKEN", "vendor-0123456789")
+    hello = [{"role": "user", "content": f"use {PLANTED} and vendor-0123456789, sk-abc123def456ghi"}]
+    with serving(body("hi")) as script:
+        made = client(script, api_key=PLANTED)
+        reply = made.chat(hello)
+        made.close()
+    wanted = "use [secret EUCENTRIC_API_KEY] and [secret VENDOR_TOKEN], [secret key]"
+    assert json.loads(script.requests[0][1])["messages"][0]["content"] == wanted
+    assert reply.request == script.requests[0][1]
+
+
+ECHOES = {
+    "body": Answer([f"bad header Authorization: Bearer {PLANTED}".encode()], 401),
+    "JSON": Answer([json.dumps({"error": {"message": f"got {PLANTED}", "code": 401}}).encode()]),
+    "cut": Answer([b"x" * 290 + PLANTED.encode() + b"y" * 300], 400),
+    "base64": Answer([b"Basic " + base64.b64encode(b"kim:" + PLANTED.encode())], 403),
+    "stream": Answer([delta(content="x"), event({"error": {"message": f"no {PLANTED}", "code": 400}}), DONE]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ECHOES.values(), ids=ECHOES.keys())
+def test_an_error_that_echoes_the_header_does_not_hold_the_key(answer):
+    error, _, _ = failing(answer, api_key=PLANTED)
+    said = json.dumps(error.as_dict())
+    assert PLANTED[:9] not in said
+    assert base64.b64encode(PLANTED.encode()).decode()[4:16] not in said
 
 
 def test_a_key_never_travels_unencrypted_or_broken():
