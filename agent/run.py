@@ -14,9 +14,10 @@ from eucentric.agent.lastseen import WITH_STATE, LastSeen
 from eucentric.agent.readback import named_state
 from eucentric.agent.stays import Errors
 from eucentric.core.calls import Finding
-from eucentric.core.errors import BadInput, EucentricError, Parked
+from eucentric.core.errors import BadInput, EucentricError, Parked, Refused
 from eucentric.core.event import Event
 from eucentric.core.instrument import Frame, MicroscopeState
+from eucentric.core.redaction import redact
 from eucentric.core.request import SpecimenCard
 from eucentric.core.store import Store
 from eucentric.core.text import visible
@@ -57,6 +58,7 @@ class Run:
         state = instrument.state()
         self._heard = 0
         """Last row whose dose is in the book."""
+        _check_names(self.capabilities.identity, state.loading, state.holder)
         self._load_doses(self.capabilities.identity, state.loading)
         self.arrived_s: float | None = None
         """When the stage last arrived, by the instrument's clock; None if nobody here moved it."""
@@ -256,3 +258,14 @@ class Run:
         """Store pixels (synced) and return (sha256, array)."""
         array = np.ascontiguousarray(pixels, dtype=np.float32)
         return self.store.put_array(array), array
+
+
+def _check_names(*names: str) -> None:
+    """Dose is accounted by these: a name that can't be recorded as it is would count for nothing."""
+    for name in names:
+        if redact(name) != name:
+            raise Refused(
+                f"the instrument names itself, its loading or its holder {visible(name, limit=120)}",
+                "that holds a secret, which is never recorded, and dose is accounted by these names",
+                "give it another name, or the secret to another variable",
+            )

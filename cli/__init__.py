@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from eucentric import __version__
+from eucentric.cli.screen import guard_streams
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Do what a sentence asks: plan, preview, approval, work, report."),
@@ -46,6 +47,7 @@ Examples
   eucentric detect image.tif --material Ti3C2
   eucentric stop                          # from any other terminal
   eucentric audit show r-0001
+
 \b
 Exit codes: 0 done or answered, 1 failed, 2 usage, 3 refused, 4 needs clarification, 5 stopped,
 6 parked or needs an operator. Every command takes --json and then prints exactly one JSON object."""
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: errors of the tree become one readable message, or one JSON object, and an exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
+    guard_streams(fold=not as_json)
     try:
         cli.main(args, prog_name="eucentric", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -102,7 +105,16 @@ def _usage(error: click.ClickException, as_json: bool) -> None:
         _fail(
             {"type": "BadInput", "code": "E-USAGE-01", "what": error.format_message(), "exit_code": 2}, True
         )
-    error.show()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        sys.exit(2)
+    from eucentric.core.text import visible
+
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        usage = f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n"
+        print(usage, file=sys.stderr)
+    print(f"Error: {_indented(visible(error.format_message(), one_line=False))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -111,11 +123,21 @@ def _known(error: Exception, as_json: bool) -> None:
 
     if not isinstance(error, EucentricError):
         if "--debug" in sys.argv:
-            raise error
+            _print_trace(error)
         error = Defect(
             f"{type(error).__name__}: {error}", "this is a bug of ours", "run again with --debug, report it"
         )
     _fail({**error.as_dict(), "exit_code": error.exit_code}, as_json)
+
+
+def _print_trace(error: Exception) -> None:
+    """Indented: a message in it is a stranger's."""
+    import traceback
+
+    from eucentric.core.text import visible
+
+    trace = "".join(traceback.format_exception(error))
+    print(f"  {_indented(visible(trace, one_line=False, limit=100_000))}", file=sys.stderr)
 
 
 def _fail(body: dict[str, Any], as_json: bool) -> None:

@@ -85,11 +85,13 @@ def _exit_code(done: list[dict[str, Any]], failed: list[dict[str, Any]]) -> int:
 
 
 def _stems(images: tuple[Path, ...]) -> list[str]:
-    """File stems for the results; two images of one name do not overwrite each other."""
+    """File stems for the results, plain letters only; two images of one name do not overwrite each other."""
+    from eucentric.core.redaction import redact
+
     seen: dict[str, int] = {}
     out = []
     for path in images:
-        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem)[:120] or "image"
+        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in redact(path.stem))[:120] or "image"
         seen[stem] = seen.get(stem, 0) + 1
         out.append(stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
     return out
@@ -99,6 +101,7 @@ def _one(
     path: Path, stem: str, known: "Phase", out: Path, pixel_pm: float | None
 ) -> tuple["AtomMap", dict[str, Any]]:
     """Analyse one file and write everything about it."""
+    from eucentric.core.redaction import redacted
     from eucentric.tools.detect_defects import result_of
     from eucentric.tools.vision import find_atoms, read_image, vacancy_density, write_gallery, write_overlay
 
@@ -118,9 +121,7 @@ def _one(
     if frame.counts_per_electron is None:  # the file's numbers are no electrons
         body["counts_per_column"] = None
     body["files"] = _files(out, stem, gallery is not None)
-    (out / f"{stem}.json").write_text(
-        json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8"
-    )
+    (out / f"{stem}.json").write_text(json.dumps(redacted(body), indent=1, allow_nan=False), encoding="utf-8")
     return atoms, body
 
 
@@ -183,9 +184,10 @@ def _write_tables(atoms: "AtomMap", out: Path, stem: str) -> None:
 
 
 def _shown(path: str | Path) -> str:
-    from eucentric.core.text import visible
+    """The name of a file in quotes: it could be that of a gate that was approved."""
+    from eucentric.core.text import quoted
 
-    return visible(Path(path).name, limit=80)
+    return quoted(Path(path).name, limit=80)
 
 
 def _table(
@@ -195,7 +197,7 @@ def _table(
     from eucentric.core.text import visible
 
     for body in done:
-        click.echo(_shown(body["image"]))
+        click.echo(f"image {_shown(body['image'])}")
         if body["pixel_pm"] is not None:
             click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm")
             click.echo(
@@ -209,11 +211,11 @@ def _table(
         click.echo(f"  density    {density_line(body['findings'][0])}")
         for flag in body["flags"]:
             click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
-        click.echo(f"  files      {body['files']['overlay']}")
+        click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
     for body in failed:
         error = body["error"]
         click.echo(
-            f"{_shown(body['image'])}\n  not done   {error['code']}  {visible(error['what'], limit=300)}"
+            f"image {_shown(body['image'])}\n  not done   {error['code']}  {visible(error['what'], limit=300)}"
         )
         for key in ("why", "remedy"):
             if error.get(key):
@@ -221,7 +223,7 @@ def _table(
     if pooled and len(done) > 1:
         click.echo(f"All images   {density_line(pooled)}")
     if done:
-        click.echo(f"Results in   {out}")
+        click.echo(f"Results in   {visible(str(out), limit=300)}")
 
 
 def density_line(finding: dict[str, Any]) -> str:

@@ -30,9 +30,11 @@ def host(uri: str | None, idle_minutes: float, listing: bool, as_json: bool) -> 
 
 
 def _serve(uri: str, idle_s: float, as_json: bool) -> None:
+    from eucentric.core.redaction import take_from_environment
     from eucentric.instruments.host import HostServer  # numpy and pydantic: only this command pays for them
     from eucentric.instruments.uri import load_driver
 
+    take_from_environment("EUCENTRIC_API_KEY")  # of no use to a driver: only to be recognised, if it turns up
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%FT%TZ")
     logging.Formatter.converter = time.gmtime
     server = HostServer(uri, lambda: load_driver(uri), idle_s=idle_s)

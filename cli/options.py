@@ -64,13 +64,15 @@ def open_store(folder: Path | None, *, existing: bool = False) -> "Store":
 
 def specimen_card(path: Path | None, uri: str) -> "SpecimenCard | None":
     """The card named by the option or the settings; a built-in twin's world brings its own."""
+    from eucentric.core.redaction import redacted
     from eucentric.core.request import SpecimenCard
     from eucentric.core.settings import load_model
     from eucentric.instruments.cards import card_of_twin
 
     named = path or settings().specimen
     if named is not None:
-        return load_model(named, "specimen card", SpecimenCard)
+        card = load_model(named, "specimen card", SpecimenCard)
+        return SpecimenCard.model_validate(redacted(card.model_dump(mode="json", exclude_unset=True)))
     return card_of_twin(uri)
 
 
@@ -101,7 +103,7 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
     )
 
     def keep(name: str, data: bytes) -> str:
-        return store.put_blob(data)
+        return store.put_text(data)
 
     return SafetyFirst(LlmPlanner(client, CATALOGUE, mode=llm.mode, store_evidence=keep))
 

@@ -98,6 +98,7 @@ def perform(
 def _request(text: str, uri: str, planner: str) -> "Request":
     from eucentric.core.errors import BadInput
     from eucentric.core.request import LONGEST, Request
+    from eucentric.core.text import plain
 
     if not text.strip() or len(text) > LONGEST:
         raise BadInput(
@@ -105,7 +106,7 @@ def _request(text: str, uri: str, planner: str) -> "Request":
             f"1 to {LONGEST} are needed",
             "say what you want in a sentence",
         )
-    return Request(text=text, who=options.who(), instrument=uri, planner=planner)
+    return Request(text=plain(text), who=options.who(), instrument=uri, planner=planner)
 
 
 def print_outcome(outcome: "RunOutcome", console: "Console", as_json: bool) -> None:

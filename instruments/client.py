@@ -9,6 +9,7 @@ from typing import Any
 
 from eucentric.core import stop as stopping
 from eucentric.core.errors import ConnectionLost, EucentricError, from_dict
+from eucentric.core.redaction import redacted
 from eucentric.core.stop import HostInfo
 from eucentric.instruments import wire
 from eucentric.instruments.capabilities import Capabilities
@@ -45,7 +46,7 @@ class _Channel:
         """Raises what the host raised, or ConnectionLost."""
         with self._lock:
             try:
-                wire.send(self._line, {"op": op, **arguments})
+                wire.send(self._line, redacted({"op": op, **arguments}))
                 answer, arrays = wire.receive(self._line)
             except ConnectionLost as error:
                 self.break_off()  # half an answer may be left in it: it can't be used again

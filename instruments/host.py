@@ -24,6 +24,7 @@ from eucentric.core.errors import (
     EucentricError,
     Unsupported,
 )
+from eucentric.core.redaction import redacted
 from eucentric.core.stop import ANSWER_S, LINE_LIMIT, HostInfo
 from eucentric.core.text import visible
 from eucentric.instruments import wire
@@ -211,7 +212,7 @@ class HostServer:
             value, arrays = self._do(client, message)
             return {"ok": True, "value": value}, arrays
         except EucentricError as error:
-            return {"ok": False, "error": error.as_dict()}, ()
+            return {"ok": False, "error": redacted(error.as_dict())}, ()
         except Exception as error:
             _LOG.exception("command failed")
             return {"ok": False, "error": Defect("the host failed", visible(repr(error))).as_dict()}, ()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from eucentric.core.errors import Busy, InstrumentFault
 from eucentric.core.places import canonical_uri, host_key, hosts_dir, parse_uri
+from eucentric.core.redaction import redact
 from eucentric.core.stop import HostInfo, read_info
 from eucentric.instruments.limits_file import limits_path
 from eucentric.instruments.operation import Hold
@@ -95,7 +96,7 @@ class HostFiles:
         if hold is None:
             self._hold.unlink(missing_ok=True)
         else:
-            _write(self._hold, json.dumps({"reason": hold.reason, "freezes": hold.freezes}))
+            _write(self._hold, json.dumps({"reason": redact(hold.reason), "freezes": hold.freezes}))
 
     def read_touch(self) -> str | None:
         """Why motion is locked, if an earlier host saw a touch that staff have not cleared."""
@@ -111,7 +112,7 @@ class HostFiles:
         if reason is None:
             self._touch.unlink(missing_ok=True)
         else:
-            _write(self._touch, reason)
+            _write(self._touch, redact(reason))
 
     def leave(self) -> None:
         """Remove info and sockets, then free the lock."""

@@ -98,6 +98,10 @@ class Bench:
 
     def new_instrument(self, seed=7):
         self.spy = Spy(TwinDriver(load_world("mxene"), seed, stage="ideal"))
+        self.new_guard()
+
+    def new_guard(self):
+        """A guard that hears what the spy declares by now."""
         self.guard = Guard(self.spy)
 
     def carry(self, *steps, person=None, planner=None, text="do it", instrument=None, prepare=None, **plan):
