@@ -15,11 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sqlite_utils
+
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
 from eucentric.core.canonical import canonical
-from eucentric.core.chain import Anchor, row_hash, verify
+from eucentric.core.chain import GENESIS, Anchor, row_hash, verify
+from eucentric.core.clock import clocks_now
+from eucentric.core.event import Event
 from eucentric.core.event_table import COLUMNS
-from eucentric.core.ledger import Ledger
+from eucentric.core.ledger import Ledger, m001_event
 
 _ROWS, _EDITS, _COMMITS, _MANY = 2000, 1000, 5000, 1_000_000
 _QUICK = (2000, 150, 500, 50_000)
@@ -30,11 +34,32 @@ _BODY = {
 }
 
 
+def _old_ledger(path: Path, count: int) -> None:
+    """A ledger of schema 1 with `count` rows, as it was before rows had clocks."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    m001_event(sqlite_utils.Database(connection))
+    connection.execute(
+        "CREATE TABLE _sqlite_migrations(id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+    )
+    connection.execute("INSERT INTO _sqlite_migrations VALUES(1, 'eucentric-ledger', 'm001_event', '')")
+    prev = GENESIS
+    for seq in range(1, count + 1):
+        names = ("r-0000", "found", "eucentric", None, None, f"finding {seq}", canonical({**_BODY, "n": seq}))
+        values = (seq, "2025-06-01T00:00:00.000Z", *names, None, prev)
+        prev = row_hash(values)
+        kept = {name: value for name, value in zip(COLUMNS, values, strict=True) if name != "clocks"}
+        marks = ",".join("?" * (len(kept) + 1))
+        connection.execute(
+            f"INSERT INTO event({','.join(kept)},hash) VALUES ({marks})", (*kept.values(), prev)
+        )
+    connection.close()
+
+
 def _fill(path: Path, count: int) -> None:
-    """`count` chained rows in one transaction, each about 900 bytes."""
+    """Chained rows in one transaction, each about 900 bytes, until there are `count`."""
     ledger = Ledger(path)
     with ledger.transaction():
-        for number in range(count - 1):
+        for number in range(ledger.head()[0], count):
             ledger.append_in_transaction(
                 f"r-{number // 500:04d}", "returned", "eucentric", f"acquire done, frame {number}",
                 {**_BODY, "number": number}, action_id=f"a#{number}", tool="acquire_image",
@@ -54,15 +79,23 @@ def _drop_triggers(connection: sqlite3.Connection) -> dict[str, str]:
 
 def _edit(connection: sqlite3.Connection, rng: random.Random, seq: int, last: int) -> int:
     """One text of one row; returns the first row that is no longer what it was."""
-    column = rng.choice([name for name in COLUMNS if name not in ("seq", "prev")])
+    column = rng.choice([name for name in COLUMNS if name not in ("seq", "clocks", "prev")])
     value = {"body": '{"act":"nothing"}', "ts": "2026-01-01T00:00:00.000Z"}.get(column, "somebody else")
     connection.execute(f"UPDATE event SET {column} = ? WHERE seq = ?", (value, seq))
     return seq
 
 
+def _edit_clocks(connection: sqlite3.Connection, rng: random.Random, seq: int, last: int) -> int:
+    """Other clocks, none where there were some, or some where there were none."""
+    stored = connection.execute("SELECT clocks FROM event WHERE seq = ?", (seq,)).fetchone()[0]
+    others = [text for text in (None, "", clocks_now(), clocks_now(12.5)) if text != stored]
+    connection.execute("UPDATE event SET clocks = ? WHERE seq = ?", (rng.choice(others), seq))
+    return seq
+
+
 def _edit_and_rehash(connection: sqlite3.Connection, rng: random.Random, seq: int, last: int) -> int:
     """A row with its hash made right again: the next row shows it."""
-    _edit(connection, rng, seq, last)
+    rng.choice((_edit, _edit_clocks))(connection, rng, seq, last)
     row = connection.execute(f"SELECT {','.join(COLUMNS)} FROM event WHERE seq = ?", (seq,)).fetchone()
     connection.execute("UPDATE event SET hash = ? WHERE seq = ?", (row_hash(row), seq))
     return seq
@@ -85,20 +118,15 @@ def _insert(connection: sqlite3.Connection, rng: random.Random, seq: int, last: 
     for later in range(last, seq - 1, -1):
         connection.execute("UPDATE event SET seq = ? WHERE seq = ?", (later + 1, later))
     prev = connection.execute("SELECT prev FROM event WHERE seq = ?", (seq + 1,)).fetchone()[0]
-    values = (
-        seq,
-        "2026-01-01T00:00:00.000Z",
-        "r-0001",
-        "decided",
-        "j.doe",
-        None,
-        None,
-        "approved",
-        "{}",
-        prev,
-    )
-    connection.execute(f"INSERT INTO event VALUES ({','.join('?' * 11)})", (*values, row_hash(values)))
+    names = ("r-0001", "decided", "j.doe", None, None, "approved", "{}", clocks_now())
+    values = (seq, "2026-01-01T00:00:00.000Z", *names, prev)
+    _put(connection, (*values, row_hash(values)))
     return seq
+
+
+def _put(connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    marks = ",".join("?" * len(row))
+    connection.execute(f"INSERT INTO event({','.join(COLUMNS)},hash) VALUES ({marks})", row)
 
 
 def _truncate(connection: sqlite3.Connection, rng: random.Random, seq: int, last: int) -> int:
@@ -108,7 +136,7 @@ def _truncate(connection: sqlite3.Connection, rng: random.Random, seq: int, last
 
 def _rewrite(connection: sqlite3.Connection, rng: random.Random, seq: int, last: int) -> int:
     """A row and the whole chain after it, all hashes right: only an anchor can tell."""
-    _edit(connection, rng, seq, last)
+    rng.choice((_edit, _edit_clocks))(connection, rng, seq, last)
     names = ",".join(COLUMNS)
     prev = connection.execute("SELECT prev FROM event WHERE seq = ?", (seq,)).fetchone()[0]
     for row in connection.execute(
@@ -122,9 +150,9 @@ def _rewrite(connection: sqlite3.Connection, rng: random.Random, seq: int, last:
 
 _Attack = Callable[[sqlite3.Connection, random.Random, int, int], int]
 ATTACKS: tuple[_Attack, ...] = (
-    _edit, _edit_and_rehash, _remove, _remove_and_renumber, _insert, _truncate, _rewrite,
+    _edit, _edit_clocks, _edit_and_rehash, _remove, _remove_and_renumber, _insert, _truncate, _rewrite,
 )  # fmt: skip
-_CHAIN_TELLS = (_edit, _remove, _remove_and_renumber, _insert)
+_CHAIN_TELLS = (_edit, _edit_clocks, _remove, _remove_and_renumber, _insert)
 """Found without an anchor, wherever the row is (an end that is cut off, or rewritten, is not)."""
 
 
@@ -149,6 +177,7 @@ def _attacked(original: Path, folder: Path, attack: _Attack, rng: random.Random,
 def _tampering(folder: Path, rows: int, edits: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     rng = random.Random(seed)
     original = folder / "audit.db"
+    _old_ledger(original, rows // 4)
     _fill(original, rows)
     anchored = rows - rows // 10
     anchor = Anchor(anchored, _hash_of(original, anchored), "a frame")
@@ -202,6 +231,7 @@ def _commit_seconds(folder: Path, count: int) -> tuple[float, float]:
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         bare.execute(f"PRAGMA {pragma}")
     bare.execute(f"CREATE TABLE event(seq INTEGER PRIMARY KEY, {','.join(COLUMNS[1:])}, hash)")
+    insert = f"INSERT INTO event VALUES ({','.join('?' * (len(COLUMNS) + 1))})"
     ours = theirs = 0.0
     try:
         for number in range(count):
@@ -209,16 +239,20 @@ def _commit_seconds(folder: Path, count: int) -> tuple[float, float]:
             event = ledger.append("r-0001", "returned", "eucentric", "acquire done", {**_BODY, "n": number})
             middle = time.perf_counter()
             row = (event.seq, event.ts, event.run_id, event.kind, event.actor, None, None, event.summary)
-            values = (*row, canonical(event.body), event.prev, event.hash)
+            values = (*row, canonical(event.body), _text(event), event.prev, event.hash)
             begin = time.perf_counter()
             bare.execute("BEGIN IMMEDIATE")
-            bare.execute(f"INSERT INTO event VALUES ({','.join('?' * 11)})", values)
+            bare.execute(insert, values)
             bare.execute("COMMIT")
             ours, theirs = ours + middle - start, theirs + time.perf_counter() - begin
     finally:
         ledger.close()
         bare.close()
     return ours, theirs
+
+
+def _text(event: Event) -> str:
+    return canonical(event.clocks.model_dump(exclude_none=True)) if event.clocks else ""
 
 
 def _bare_walk(path: Path) -> float:

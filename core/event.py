@@ -13,6 +13,9 @@ Kind = Literal[
     "previewed",   # time, dose, path, what will be asked
     "asked",       # a gate card was shown, or parked
     "decided",     # the outcome at a gate
+    "consented",   # one of two people who have to agree did
+    "granted",     # a person's standing yes to a class of questions
+    "revoked",     # such a grant was ended
     "called",      # a tool call began
     "intended",    # an act on the instrument is about to be sent
     "returned",    # the act's result and read-back
@@ -38,6 +41,17 @@ Kind = Literal[
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
+class Clocks(Model):
+    """The clocks of a row besides UTC."""
+
+    boot: str
+    """Names the boot that `mono_s` counts from: two rows are comparable by it only within one."""
+    mono_s: float
+    """Monotonic clock, read with the row's UTC [s]."""
+    instrument_s: float | None = None
+    """The instrument's own clock, as it was last read before the row [s]; None: not known."""
+
+
 class Event(Model):
     """A row as it is stored."""
 
@@ -51,5 +65,7 @@ class Event(Model):
     tool: str | None = None
     summary: str
     body: dict[str, Any] = Field(default_factory=dict)
+    clocks: Clocks | None = None
+    """None in rows of schema 1."""
     prev: str
     hash: str

@@ -18,30 +18,31 @@ from sqlite_utils import Migrations
 
 from eucentric.core.canonical import canonical
 from eucentric.core.chain import row_hash
-from eucentric.core.clock import utc_now
+from eucentric.core.clock import clocks_now, utc_now
 from eucentric.core.errors import DISK_FULL, ChainBroken, Defect, LedgerError, StoreFull
 from eucentric.core.event import KINDS, Event
-from eucentric.core.event_table import COLUMNS, TABLE, TRIGGERS, schema_problems
+from eucentric.core.event_table import CHANGE_2, COLUMNS, CREATE_1, SCHEMA, schema_problems
+from eucentric.core.log_size import LogSize
 from eucentric.core.redaction import may_hold_secret, redact, redacted
 from eucentric.core.rows import Rows, event_of, storable, translated
 
 BUSY_S = 10
 """How long to wait for another writer [s]."""
-_ALL = ",".join((*COLUMNS, "hash"))
+_INSERT = f"INSERT INTO event({','.join((*COLUMNS, 'hash'))}) VALUES({','.join('?' * (len(COLUMNS) + 1))})"
 _migrations = Migrations("eucentric-ledger")
 
 
 @_migrations()
 def m001_event(db: sqlite_utils.Database) -> None:
     """The table, its triggers and its full-text index. Never `transform` it: that drops the triggers."""
-    db.execute(TABLE)
-    db.execute("CREATE INDEX event_run ON event(run_id, seq)")
-    db.execute("CREATE INDEX event_action ON event(action_id) WHERE action_id IS NOT NULL")
-    db.execute(
-        "CREATE VIRTUAL TABLE event_fts USING fts5(summary, body, content='event', content_rowid='seq', "
-        "tokenize='porter unicode61')"
-    )
-    for sql in TRIGGERS.values():
+    for sql in CREATE_1:
+        db.execute(sql)
+
+
+@_migrations()
+def m002_clocks(db: sqlite_utils.Database) -> None:
+    """A column for the clocks, and the index written for sixteen rows at a time. The rows stay as they are."""
+    for sql in CHANGE_2:
         db.execute(sql)
 
 
@@ -73,6 +74,7 @@ class Ledger:
         except OSError as error:
             raise _unopened(path, error) from error
         self.rows = Rows(self._connection, path, self._lock)
+        self._log = LogSize(self._connection, path)
         try:
             self._prepare(create)
         except BaseException:
@@ -88,15 +90,29 @@ class Ledger:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=4194304"):
                     self._connection.execute(f"PRAGMA {pragma}")
-                database = sqlite_utils.Database(self._connection)
-                if _migrations.pending(database):
-                    _migrations.apply(database)
-                self._check_schema()
-                self._open_first_row()
+                self._bring_up_to_date(sqlite_utils.Database(self._connection))
+                self._check_schema(SCHEMA)
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
         except OSError as error:
             raise _unopened(self.path, error) from error
+
+    def _bring_up_to_date(self, database: sqlite_utils.Database) -> None:
+        """A new ledger is made and named, an old one gets what it lacks: whole, with a row that says so, or not."""
+        pending = _migrations.pending(database)
+        if not pending and self.head()[0]:
+            return
+        with self.transaction():
+            old = not any(one.name == m001_event.__name__ for one in pending)
+            if old and pending:
+                self._check_schema(SCHEMA - len(pending))
+            _migrations.apply(database)
+            if not self.head()[0]:
+                body = {"ledger_id": uuid.uuid4().hex, "schema": SCHEMA}
+                self.append_in_transaction("-", "opened", "ledger", "ledger opened", body)
+            elif pending:
+                text = f"the ledger is of schema {SCHEMA} from here on: its rows carry their clocks"
+                self.append_in_transaction("-", "changed", "ledger", text, {"schema": SCHEMA})
 
     def _check_whose(self, create: bool) -> None:
         """Nothing is written into a database that is somebody else's."""
@@ -109,16 +125,8 @@ class Ledger:
             "choose another --store",
         )
 
-    def _open_first_row(self) -> None:
-        if self.head()[0]:
-            return
-        with self.transaction():
-            if not self.head()[0]:
-                body = {"ledger_id": uuid.uuid4().hex, "schema": 1}
-                self.append_in_transaction("-", "opened", "ledger", "ledger opened", body)
-
-    def _check_schema(self) -> None:
-        problems = schema_problems(self._connection)
+    def _check_schema(self, schema: int) -> None:
+        problems = schema_problems(self._connection, schema)
         if problems:
             raise ChainBroken(
                 f"{self.path}: {problems[0]}",
@@ -142,6 +150,7 @@ class Ledger:
                 if isinstance(error, sqlite3.Error):
                     raise translated(error, self.path) from error
                 raise
+            self._log.written()
 
     def _in_transaction(self) -> bool:
         try:
@@ -159,11 +168,18 @@ class Ledger:
         *,
         action_id: str | None = None,
         tool: str | None = None,
+        instrument_s: float | None = None,
     ) -> Event:
-        """Write one row and return it; it is on disk when this returns."""
+        """Write one row and return it; it is on disk when this returns.
+
+        Parameters
+        ----------
+        instrument_s
+            The instrument's own clock, as it was last read [s].
+        """
         with self.transaction():
             return self.append_in_transaction(
-                run_id, kind, actor, summary, body, action_id=action_id, tool=tool
+                run_id, kind, actor, summary, body, action_id=action_id, tool=tool, instrument_s=instrument_s
             )
 
     def append_in_transaction(
@@ -176,6 +192,7 @@ class Ledger:
         *,
         action_id: str | None = None,
         tool: str | None = None,
+        instrument_s: float | None = None,
     ) -> Event:
         """As `append`, inside a `transaction()` of the caller (compare-and-set)."""
         if kind not in KINDS:
@@ -186,12 +203,11 @@ class Ledger:
             self._still_there()
             seq, prev = self.head()
             names = (run_id, kind, redact(actor), action_id, tool, redact(summary))
-            values = (seq + 1, utc_now(), *map(storable, names), _body(kind, body), prev)
+            told, clocks = _body(kind, body), clocks_now(instrument_s)
+            values = (seq + 1, utc_now(), *map(storable, names), told, clocks, prev)
             row = (*values, row_hash(values))
-            marks = ",".join("?" * len(row))
-            sql = f"INSERT INTO event({_ALL}) VALUES({marks})"
             try:
-                written = self._connection.execute(sql, row).rowcount
+                written = self._connection.execute(_INSERT, row).rowcount
             except sqlite3.Error as error:
                 raise translated(error, self.path) from error
             if written != 1:
@@ -238,10 +254,14 @@ class Ledger:
         """See `Rows.search`."""
         return self.rows.search(text, limit)
 
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file, as at the end of a run; a reader may keep that from happening."""
+        with self._lock:
+            self._log.fold()
+
     def close(self) -> None:
         """Fold the write-ahead log into the file and close."""
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.fold()
         self._connection.close()
 
 

@@ -1,22 +1,23 @@
 """Reading rows back: the same queries for the run that writes them and for an auditor who may only read."""
 
 import json
-import re
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eucentric.core.anchors import id_of
 from eucentric.core.chain import read_only
 from eucentric.core.errors import ChainBroken, LedgerError, StoreFull
 from eucentric.core.event import Event
-from eucentric.core.event_table import COLUMNS, GENESIS
+from eucentric.core.event_table import COLUMNS, GENESIS, has_clocks, schema_problems, selected
+from eucentric.core.searching import INDEXED, OUTSIDE, matching, query_of
 
+T = TypeVar("T")
 BUSY_S = 10
 """How long to wait for another writer [s]."""
-_ALL = ",".join((*COLUMNS, "hash"))
+_NAMES = (*COLUMNS, "hash")
 
 
 class Rows:
@@ -33,6 +34,8 @@ class Rows:
     ) -> None:
         self._connection, self.path = connection, path
         self._lock = lock or threading.RLock()
+        self._clocks = False
+        """Whether the table is known to have the column; a ledger may get it while it is read."""
 
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, zeros) if there is none."""
@@ -66,29 +69,41 @@ class Rows:
             where["action_id = ?"] = storable(action_id)
         kind = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         order = "DESC" if newest_first else "ASC"
-        sql = f"SELECT {_ALL} FROM event WHERE {' AND '.join(where)}{kind} ORDER BY seq {order} LIMIT ?"
+        sql = f"SELECT {self._selected()} FROM event WHERE {' AND '.join(where)}{kind} ORDER BY seq {order} LIMIT ?"
         return [event_of(row, self.path) for row in self._read(sql, (*where.values(), *kinds, limit))]
 
     def search(self, text: str, limit: int = 50) -> list[Event]:
         """Full-text search, newest first. Every word must occur; nothing in `text` is query syntax."""
-        words = " ".join(f'"{word}"' for word in re.sub(r'["\0]', " ", str(storable(text))).split())
-        if not words:
+        query = query_of(str(storable(text)))
+        if not query:
             return []
-        columns = ",".join(f"event.{name}" for name in (*COLUMNS, "hash"))
-        sql = (
-            f"SELECT {columns} FROM event_fts JOIN event ON event.seq = event_fts.rowid "
-            "WHERE event_fts MATCH ? ORDER BY event_fts.rowid DESC LIMIT ?"
-        )
-        return [event_of(row, self.path) for row in self._read(sql, (words, limit))]
+        columns = self._selected("event.")
+        # In this order: what enters the index in between is found twice, not never.
+        outside = self._read(OUTSIDE.format(columns=columns))
+        indexed = self._read(INDEXED.format(columns=columns), (query, limit))
+        seqs = matching(((row[0], row[7], row[8]) for row in outside), query) if outside else set()
+        found = {row[0]: row for row in (*(row for row in outside if row[0] in seqs), *indexed)}
+        return [event_of(found[seq], self.path) for seq in sorted(found, reverse=True)[:limit]]
+
+    def problems(self) -> list[str]:
+        """What is missing, changed or added among the table and its triggers, one line each."""
+        return self._asked(schema_problems)
 
     def close(self) -> None:
         """Let the connection go."""
         self._connection.close()
 
+    def _selected(self, table: str = "") -> str:
+        self._clocks = self._clocks or self._asked(has_clocks)
+        return selected(self._clocks, table)
+
     def _read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        return self._asked(lambda connection: connection.execute(sql, values).fetchall())
+
+    def _asked(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
             try:
-                return self._connection.execute(sql, values).fetchall()
+                return ask(self._connection)
             except sqlite3.Error as error:
                 raise translated(error, self.path) from error
 
@@ -113,9 +128,12 @@ def open_rows(path: Path) -> Rows:
 
 def event_of(row: tuple[Any, ...], path: Path) -> Event:
     """A stored row as an event; ChainBroken if it is none of ours."""
-    data = dict(zip((*COLUMNS, "hash"), row, strict=True))
+    data = dict(zip(_NAMES, row, strict=True))
     try:
-        return Event.model_validate({**data, "body": json.loads(data["body"])})
+        data["body"] = json.loads(data["body"])
+        if data["clocks"] is not None:
+            data["clocks"] = json.loads(data["clocks"])
+        return Event.model_validate(data)
     except (ValueError, TypeError, RecursionError) as error:
         raise ChainBroken(
             f"event {data['seq']} of {path} is not one of ours",

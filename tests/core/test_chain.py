@@ -93,7 +93,8 @@ def test_an_honest_ledger_verifies_and_says_how_far(store: Store) -> None:
 
 _NEW = {
     "seq": 77, "ts": "2020-01-01T00:00:00.000Z", "run_id": "r-9", "kind": "judged", "actor": "you",
-    "action_id": "other", "tool": "other", "summary": "other", "body": '{"n":99}', "prev": "f" * 64, "hash": "f" * 64,
+    "action_id": "other", "tool": "other", "summary": "other", "body": '{"n":99}',
+    "clocks": '{"boot":"00000000","mono_s":1.0}', "prev": "f" * 64, "hash": "f" * 64,
 }  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def test_an_edited_column_is_found(store: Store, tampering, column: str, seq: in
     assert result.proven_to < seq
 
 
-@pytest.mark.parametrize("column", ["action_id", "tool"])
+@pytest.mark.parametrize("column", ["action_id", "tool", "clocks"])
 def test_nothing_is_not_the_same_as_an_empty_text(store: Store, tampering, column: str) -> None:
     with tampering(store.ledger.path) as connection:
         connection.execute(f"UPDATE event SET {column}=NULL WHERE seq=6")
@@ -236,7 +237,9 @@ def test_dropped_triggers_are_a_problem_even_if_every_row_is_right(store: Store)
     assert [p for p in checked(store).problems if "event_no_update" in p] == checked(store).problems != []
 
 
-_LOOSE = "CREATE TABLE event(seq, ts, run_id, kind, actor, action_id, tool, summary, body, prev, hash)"
+_LOOSE = (
+    "CREATE TABLE event(seq, ts, run_id, kind, actor, action_id, tool, summary, body, clocks, prev, hash)"
+)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_values_of_another_kind_are_problems_and_no_crash(
     connection = sqlite3.connect(path)
     connection.execute(_LOOSE)
     connection.executemany(
-        f"INSERT INTO event VALUES({','.join('?' * 11)})", rows_of(store.ledger._connection)
+        f"INSERT INTO event VALUES({','.join('?' * 12)})", rows_of(store.ledger._connection)
     )
     for trigger in TRIGGERS.values():
         if "event_fts" not in trigger:

@@ -247,6 +247,7 @@ def test_kill_9_inside_a_transaction_leaves_the_committed_rows_only(tmp_path: Pa
 
 # -- append-only ------------------------------------------------------------------------------------
 
+_COLUMNS = "(seq, ts, run_id, kind, actor, action_id, tool, summary, body, prev, hash)"
 _VALUES = "'2026', 'r', 'found', 'x', NULL, NULL, 's', '{}'"
 _HEAD = "(SELECT hash FROM event ORDER BY seq DESC LIMIT 1)"
 _NEXT = "(SELECT max(seq)+1 FROM event)"
@@ -255,7 +256,7 @@ _FORBIDDEN = {
         f"UPDATE {column}": f"UPDATE event SET {column} = {value} WHERE seq = 3"
         for column, value in {
             "seq": "99", "ts": "'x'", "run_id": "'x'", "kind": "'x'", "actor": "'x'", "action_id": "NULL",
-            "tool": "'x'", "summary": "'x'", "body": "'{}'", "prev": "'x'", "hash": "'x'",
+            "tool": "'x'", "summary": "'x'", "body": "'{}'", "clocks": "NULL", "prev": "'x'", "hash": "'x'",
         }.items()
     },
     "UPDATE to the same": "UPDATE event SET summary = summary",
@@ -263,16 +264,19 @@ _FORBIDDEN = {
     "DELETE one": "DELETE FROM event WHERE seq = 3",
     "DELETE the last": "DELETE FROM event WHERE seq = (SELECT max(seq) FROM event)",
     "DELETE all": "DELETE FROM event",
-    "REPLACE a row": f"INSERT OR REPLACE INTO event VALUES(3, {_VALUES}, 'p', 'h')",
+    "REPLACE a row": f"INSERT OR REPLACE INTO event{_COLUMNS} VALUES(3, {_VALUES}, 'p', 'h')",
     "REPLACE by its hash": (
-        f"INSERT OR REPLACE INTO event VALUES({_NEXT}, {_VALUES}, {_HEAD}, (SELECT hash FROM event WHERE seq=3))"
+        f"INSERT OR REPLACE INTO event{_COLUMNS} "
+        f"VALUES({_NEXT}, {_VALUES}, {_HEAD}, (SELECT hash FROM event WHERE seq=3))"
     ),
-    "upsert": f"INSERT INTO event VALUES(3, {_VALUES}, 'p', 'h') ON CONFLICT(seq) DO UPDATE SET summary='x'",
-    "a gap": f"INSERT INTO event VALUES({_NEXT} + 1, {_VALUES}, {_HEAD}, 'h')",
-    "no number": f"INSERT INTO event VALUES(NULL, {_VALUES}, {_HEAD}, 'h')",
-    "number zero": f"INSERT INTO event VALUES(0, {_VALUES}, {_HEAD}, 'h')",
-    "another past": f"INSERT INTO event VALUES({_NEXT}, {_VALUES}, 'p', 'h')",
-    "not json": f"INSERT INTO event VALUES({_NEXT}, {_VALUES.replace('{}', '{')}, {_HEAD}, 'h')",
+    "upsert": (
+        f"INSERT INTO event{_COLUMNS} VALUES(3, {_VALUES}, 'p', 'h') ON CONFLICT(seq) DO UPDATE SET summary='x'"
+    ),
+    "a gap": f"INSERT INTO event{_COLUMNS} VALUES({_NEXT} + 1, {_VALUES}, {_HEAD}, 'h')",
+    "no number": f"INSERT INTO event{_COLUMNS} VALUES(NULL, {_VALUES}, {_HEAD}, 'h')",
+    "number zero": f"INSERT INTO event{_COLUMNS} VALUES(0, {_VALUES}, {_HEAD}, 'h')",
+    "another past": f"INSERT INTO event{_COLUMNS} VALUES({_NEXT}, {_VALUES}, 'p', 'h')",
+    "not json": f"INSERT INTO event{_COLUMNS} VALUES({_NEXT}, {_VALUES.replace('{}', '{')}, {_HEAD}, 'h')",
 }  # fmt: skip
 
 
