@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 
 from eucentric.agent.counting import count_of
 from eucentric.agent.permit import Permit
-from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall
 from eucentric.core.canonical import digest
@@ -107,8 +106,7 @@ class Door:
 
     def now(self) -> MicroscopeState:
         """Fresh read-back."""
-        caps, instrument = self.run.capabilities, self.run.instrument
-        return named_state(caps.identity, caps.simulated, instrument.state(), instrument.held())
+        return self.run.now()
 
     def state(self) -> MicroscopeState:
         """Fresh read-back; while recorded acts are handed back, the state that the tool saw then.

@@ -147,7 +147,7 @@ class Executor:
             self._conclude(call, failed)
             raise
         self._record_findings(call, value)
-        seconds = self.run.instrument.state().time_s - before.time_s
+        seconds = self.run.read().time_s - before.time_s
         return self._conclude(call, _result(call, tool, value, microscope, seconds))
 
     def _at_once(self, call: ToolCall, tool: Tool[Any, Any], args: Model) -> ToolResult:

@@ -324,7 +324,7 @@ def _write(
 ) -> None:
     """The decision and what follows from it, in one transaction: a death between the two must not split them."""
     body = {"decision": decision, "act": doubt.act, "evidence": list(seen), **reading(run.instrument)}
-    names = {"action_id": doubt.action_id, "tool": doubt.tool}
+    names: dict[str, Any] = {"action_id": doubt.action_id, "tool": doubt.tool}
     ledger = run.store.ledger
     with ledger.transaction():
         ledger.append_in_transaction(run.id, "resolved", by, f"{doubt.what}: {decision}"[:600], body, **names)

@@ -55,7 +55,9 @@ class Run:
         """Set once an act is in doubt: nothing may be sent on top of it."""
         self._pixels: dict[str, Image] = {}
         self._frames: dict[str, Frame] = {}
-        state = instrument.state()
+        self._instrument_s: float | None = None
+        """The instrument's clock, as it was last read; rows carry it."""
+        state = self.read()
         self._heard = 0
         """Last row whose dose is in the book."""
         _check_names(self.capabilities.identity, state.loading, state.holder)
@@ -70,10 +72,16 @@ class Run:
         """`runs/ID/` of the store."""
         return self.store.run_folder(self.id)
 
+    def read(self) -> DriverState:
+        """The driver's own read-back, in SI; the instrument's clock is remembered for the rows."""
+        state = self.instrument.state()
+        self._instrument_s = state.time_s
+        return state
+
     def now(self) -> MicroscopeState:
         """Fresh read-back of the instrument."""
-        caps, instrument = self.capabilities, self.instrument
-        return named_state(caps.identity, caps.simulated, instrument.state(), instrument.held())
+        caps = self.capabilities
+        return named_state(caps.identity, caps.simulated, self.read(), self.instrument.held())
 
     def log(
         self,
@@ -87,7 +95,9 @@ class Run:
     ) -> Event:
         """Append a row of this run."""
         text = visible(summary, limit=600)
-        return self.store.ledger.append(self.id, kind, actor, text, body, action_id=action_id, tool=tool)
+        return self.store.ledger.append(
+            self.id, kind, actor, text, body, action_id=action_id, tool=tool, instrument_s=self._instrument_s
+        )
 
     def _load_doses(self, instrument: str, loading: str) -> None:
         kinds = ("intended", "returned", "failed", "in_doubt")
@@ -97,7 +107,7 @@ class Run:
 
     def hear_exposures(self) -> None:
         """Enter what was charged since, by other runs too: the budget is the specimen's, not the run's."""
-        self._load_doses(self.capabilities.identity, self.instrument.state().loading)
+        self._load_doses(self.capabilities.identity, self.read().loading)
 
     def _present_stay(self, state: DriverState) -> str:
         """The stay that the last move began, if the stage surely still stands there; else a new one.
@@ -204,7 +214,7 @@ class Run:
         size = max(width_um, 1e-3), max(height_um, 1e-3)
         field = Charge(
             x_um=x_um, y_um=y_um, width_um=size[0], height_um=size[1], dose_e_per_a2=0, stay="later",
-            time_s=self.instrument.state().time_s,
+            time_s=self.read().time_s,
         )  # fmt: skip
         return self.book.before(field, missed=False)
 
@@ -218,13 +228,13 @@ class Run:
 
     def positions(self) -> dict[str, tuple[float, float]]:
         """Places saved for the present specimen loading, by name: (x, y) [µm]."""
-        places = saved_places(self.events(kind="concluded", limit=2000), self.instrument.state().loading)
+        places = saved_places(self.events(kind="concluded", limit=2000), self.read().loading)
         return {
             name: (at["x_um"], at["y_um"]) for name, at in places.items() if {"x_um", "y_um"} <= at.keys()
         }
 
     def _present_place(self) -> Charge:
-        state = self.instrument.state()
+        state = self.read()
         x, y = (
             (state.reported.get(axis, 0.0) + state.optics.get(f"beam_shift_{axis}", 0.0)) * 1e6
             for axis in ("x", "y")
@@ -250,7 +260,7 @@ class Run:
             height_um=height,
             dose_e_per_a2=0,
             stay=self.book.stay_of(frame.id) or self.stay,
-            time_s=(state := self.instrument.state()).time_s,
+            time_s=(state := self.read()).time_s,
             settled_s=self.settled_s(state.time_s),
         )
 

@@ -38,6 +38,7 @@ MINIMAL: dict[type[Model], dict] = {
     plan.Proposal: {"outcome": "answer", "say": "so"},
     request.SpecimenCard: {"name": "n", "material": "Ti3C2"},
     request.Request: {"text": "t", "who": "me", "instrument": "twin://mxene"},
+    event.Clocks: {"boot": "0123abcd", "mono_s": 1.5},
     event.Event: {
         "seq": 1, "ts": "t", "run_id": "r", "kind": "found", "actor": "a", "summary": "s", "prev": "p", "hash": "h",
     },
