@@ -11,6 +11,7 @@ from typing import Any, Literal
 from eucentric.agent.llm_client import ChatClient, ChatReply
 from eucentric.agent.llm_draft import Compiled, PlanDraft, compile_steps
 from eucentric.agent.llm_numbers import dose_bound, stated, unsupported
+from eucentric.agent.llm_picture import MakePicture, Picture
 from eucentric.agent.llm_reply import PSEUDO_TOOLS, read_reply, returned
 from eucentric.agent.llm_schema import (
     AnyTool,
@@ -23,7 +24,7 @@ from eucentric.agent.llm_schema import (
 from eucentric.agent.llm_situation import data_block, known
 from eucentric.agent.planner import Situation
 from eucentric.core.canonical import canonical
-from eucentric.core.errors import ModelReplyInvalid
+from eucentric.core.errors import ModelError, ModelReplyInvalid
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.request import Request
 from eucentric.core.text import visible
@@ -42,6 +43,8 @@ class _Talk:
 
     messages: list[dict[str, Any]]
     last_frame: str = ""
+    picture: Picture | None = None
+    """What the first message shows."""
     evidence: dict[str, str] = field(default_factory=dict)
 
 
@@ -57,6 +60,8 @@ class LlmPlanner:
         native tool calls (hosted models). ``auto``: json_schema on this machine, tools elsewhere.
     store_evidence
         Called with a name and bytes; returns the sha256 under which they are kept.
+    picture
+        Makes a small picture of the newest image, to go with the request; None: no pixel leaves.
     repairs
         How often a reply that does not validate goes back with its errors.
     """
@@ -68,6 +73,7 @@ class LlmPlanner:
         *,
         mode: Mode | Literal["auto"] = "auto",
         store_evidence: StoreEvidence,
+        picture: MakePicture | None = None,
         repairs: int = 2,
         max_tokens: int = 1200,
         temperature: float = 0.0,
@@ -75,6 +81,7 @@ class LlmPlanner:
         self.name = f"llm {visible(client.model, limit=80)}"
         self.mode: Mode = ("json_schema" if client.local else "tools") if mode == "auto" else mode
         self._client, self._tools, self._store = client, tuple(tools), store_evidence
+        self._picture = picture
         self._repairs, self._max_tokens, self._temperature = repairs, max_tokens, temperature
 
     def propose(self, request: Request, situation: Situation) -> Proposal:
@@ -90,9 +97,22 @@ class LlmPlanner:
         tools = {
             tool.name: tool for tool in self._tools if not situation.tools or tool.name in situation.tools
         }
-        last = situation.last_frame.id if situation.last_frame else ""
-        talk = _Talk(self._opening(request, situation, tools), last)
+        last = situation.last_frame
+        picture = self._picture(last) if self._picture and last else None
+        talk = _Talk(self._opening(request, situation, tools, picture), last.id if last else "", picture)
         talk.evidence |= self._prompt_evidence()
+        try:
+            proposal = self._agreed(request, tools, talk)
+        except ModelError as error:
+            if picture is None:
+                raise
+            why = f"{error.why}; the request carried {picture.told(self._client.base_url)}"
+            remedy = f"{error.remedy}; send_pixels in the settings turns pictures off"
+            raise type(error)(error.what, why, remedy, code=error.error_code) from error
+        return _telling(proposal, picture.told(self._client.base_url)) if picture else proposal
+
+    def _agreed(self, request: Request, tools: dict[str, AnyTool], talk: _Talk) -> Proposal:
+        """Talk until a reply validates."""
         errors: list[str] = []
         for number in range(1, self._repairs + 2):
             reply = self._ask(talk, tools, number)
@@ -113,14 +133,15 @@ class LlmPlanner:
         )
 
     def _opening(
-        self, request: Request, situation: Situation, tools: dict[str, AnyTool]
+        self, request: Request, situation: Situation, tools: dict[str, AnyTool], picture: Picture | None
     ) -> list[dict[str, Any]]:
         """Rules and tools first and always the same bytes, so that a server can reuse what it computed."""
         rules = load("planner").text + "\n" + load(self._prompt_file).text
         if self.mode == "json_schema":
             rules += "\n".join(signature(tool) for tool in tools.values())
         asked = data_block("SITUATION", known(situation)) + data_block("REQUEST", {"text": request.text})
-        return [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
+        shown = asked if picture is None else [{"type": "text", "text": asked}, *picture.parts()]
+        return [{"role": "system", "content": rules}, {"role": "user", "content": shown}]
 
     @property
     def _prompt_file(self) -> str:
@@ -158,6 +179,7 @@ class LlmPlanner:
             "seed": self._client.seed, "max_tokens": self._max_tokens, "tries": reply.tries,
             "ms": round(reply.ms),
             "prompt_tokens": reply.usage.prompt, "completion_tokens": reply.usage.completion,
+            "pixels": talk.picture.record() if talk.picture else None,
         }  # fmt: skip
         talk.evidence[f"endpoint{mark}"] = self._store(f"endpoint{mark}.json", canonical(endpoint).encode())
 
@@ -183,6 +205,14 @@ class LlmPlanner:
         words = visible(draft.say.strip(), limit=400)
         say = f"The model's words, unchecked: {words}" if words else ""
         return Proposal(outcome=compiled.outcome, plan=plan, say=say, evidence=talk.evidence), []
+
+
+def _telling(proposal: Proposal, sent: str) -> Proposal:
+    """The proposal, and its plan for whoever approves it, with what left this machine."""
+    plan = proposal.plan
+    if plan is not None:
+        plan = plan.model_copy(update={"assumed": (*plan.assumed, f"pixels sent: {sent}")})
+    return proposal.model_copy(update={"plan": plan, "pixels_sent": sent})
 
 
 def _unknown_frames(compiled: Compiled, text: str, last: str) -> list[str]:

@@ -56,6 +56,8 @@ class Console(Observer):
                 f"Understood   {visible(proposal.plan.title, limit=160)}      "
                 f"planner: {visible(proposal.plan.planner, limit=60)}"
             )
+        if proposal.pixels_sent:
+            self.say(f"Pixels sent  {visible(proposal.pixels_sent, limit=300)}")
         if proposal.say:
             self.say(_quoted(proposal.say))
         for number, option in enumerate(proposal.options, start=1):

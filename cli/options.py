@@ -93,6 +93,7 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
 
         return GrammarPlanner()
     from eucentric.agent.llm_client import ChatClient
+    from eucentric.agent.llm_picture import from_store
     from eucentric.agent.planner_llm import LlmPlanner
     from eucentric.agent.safety_first import SafetyFirst
     from eucentric.tools.catalogue import CATALOGUE
@@ -105,7 +106,8 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
     def keep(name: str, data: bytes) -> str:
         return store.put_text(data)
 
-    return SafetyFirst(LlmPlanner(client, CATALOGUE, mode=llm.mode, store_evidence=keep))
+    picture = from_store(store) if llm.send_pixels else None
+    return SafetyFirst(LlmPlanner(client, CATALOGUE, mode=llm.mode, store_evidence=keep, picture=picture))
 
 
 def _key() -> str | None:

@@ -65,5 +65,7 @@ class Proposal(Model):
     """To the person, one to a few short lines."""
     options: tuple[str, ...] = ()
     """Choices of a clarifying question, each with its price."""
+    pixels_sent: str = ""
+    """Which pixels left this machine for it, and where to; nothing if none did."""
     evidence: dict[str, str] = Field(default_factory=dict)
     """Blobs behind the proposal (prompt, reply), by name: sha256."""

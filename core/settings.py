@@ -26,7 +26,7 @@ class ModelSettings(Model):
     """Endpoints that may be spoken to: scheme://host:port, * for any port."""
     timeout_s: float = Field(120.0, gt=0)
     send_pixels: bool = False
-    """Images leave this machine only if the operator says so."""
+    """Whether a small picture of the newest image goes with a request. Without it no pixel leaves this machine."""
 
 
 class Settings(Model):

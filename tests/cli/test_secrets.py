@@ -1,30 +1,16 @@
 """Planted keys through the command line: real HTTP, a real host process; then every file and every line is searched."""
 
 import base64
-import importlib.util
 import json
-import os
-import signal
 import sys
-import tempfile
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+import scripted_server as scripted
 import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-
-from eucentric.cli import main
-
-ROOT = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location(
-    "scripted_for_secrets", ROOT / "tests" / "agent" / "llm" / "scripted_server.py"
-)
-scripted = importlib.util.module_from_spec(_SPEC)
-sys.modules["scripted_for_secrets"] = scripted
-_SPEC.loader.exec_module(scripted)
 
 KEY = "plantedKey0123.456789xyz"
 VENDOR = "vendor+Secret/987654321"
@@ -65,44 +51,11 @@ def traces(key):
         yield base64.b64encode(before + raw)[len(before) * 2 : -4]
 
 
-@pytest.fixture
-def place(monkeypatch, capsys):
-    """A short path (Unix sockets) with its own state, the keys in the environment; hosts are ended."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with tempfile.TemporaryDirectory(prefix="eu") as name:
-        folder = Path(name)
-        (folder / "leaky_driver.py").write_text(DRIVER)
-        path = os.pathsep.join(filter(None, (name, os.environ.get("PYTHONPATH", ""))))
-        own = {
-            "EUCENTRIC_STATE": f"{name}/state",
-            "EUCENTRIC_CONFIG": f"{name}/none.toml",
-            "PYTHONPATH": path,
-        }
-        for variable, value in (PLANTED | own).items():
-            monkeypatch.setenv(variable, value)
-        yield Place(folder, capsys)
-        for info in folder.glob("state/hosts/*.json"):
-            os.kill(json.loads(info.read_text())["pid"], 15)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-class Place:
-    """A folder in which commands run; what they print is kept, to be searched."""
-
-    def __init__(self, folder, capsys):
-        self.folder, self.capsys = folder, capsys
-        self.store = ("--store", str(folder / "store"))
-
-    def eucentric(self, *args):
-        """Exit code, stdout and stderr of a command."""
-        with pytest.raises(SystemExit) as end:
-            main([*args])
-            sys.exit(0)
-        said = self.capsys.readouterr()
-        with open(self.folder / "output", "a") as file:
-            file.write(f"{said.out}\n{said.err}\n")
-        return end.value.code, said.out, said.err
+@pytest.fixture(autouse=True)
+def planted(monkeypatch, place):
+    for variable, value in PLANTED.items():
+        monkeypatch.setenv(variable, value)
+    (place.folder / "leaky_driver.py").write_text(DRIVER)
 
 
 def found_in(place, least=4):
@@ -126,12 +79,9 @@ def draft(args, **more):
 
 
 def ask(place, url, text=SENTENCE, *more):
-    policy = (ROOT / "examples/demo-envelope.toml").read_text().replace("2.0e4", "1e5")
-    file = place.folder / "policy.planted"
-    file.write_text(policy.replace('author = "', f'author = "{KEY} '))
     return place.eucentric(
-        "run", text, "--planner", "llm", "--base-url", url, "--model", "scripted-1", "--approve", str(file),
-        "--instrument", "twin://mxene?seed=3", *place.store, *more,
+        "run", text, "--planner", "llm", "--base-url", url, "--model", "scripted-1", "--approve",
+        str(place.policy(author=KEY)), "--instrument", "twin://mxene?seed=3", *place.store, *more,
     )  # fmt: skip
 
 

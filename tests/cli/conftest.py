@@ -1,0 +1,62 @@
+"""Commands run in this process, with a state, settings and a store of their own; hosts they start are ended."""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from eucentric.cli import main
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "agent" / "llm"))  # the scripted model server
+
+
+@pytest.fixture
+def place(monkeypatch, capsys):
+    """A short path (Unix sockets) in which commands run."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with tempfile.TemporaryDirectory(prefix="eu") as name:
+        path = os.pathsep.join(filter(None, (name, os.environ.get("PYTHONPATH", ""))))
+        own = {
+            "EUCENTRIC_STATE": f"{name}/state",
+            "EUCENTRIC_CONFIG": f"{name}/settings.toml",
+            "PYTHONPATH": path,
+        }
+        for variable, value in own.items():
+            monkeypatch.setenv(variable, value)
+        yield Place(Path(name), capsys)
+        for info in Path(name).glob("state/hosts/*.json"):
+            os.kill(json.loads(info.read_text())["pid"], 15)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Place:
+    """A folder in which commands run; what they print is kept in the file `output`."""
+
+    def __init__(self, folder, capsys):
+        self.folder, self.capsys = folder, capsys
+        self.store = ("--store", str(folder / "store"))
+
+    def eucentric(self, *args):
+        """Exit code, stdout and stderr of a command."""
+        with pytest.raises(SystemExit) as end:
+            main([*args])
+            sys.exit(0)
+        said = self.capsys.readouterr()
+        with open(self.folder / "output", "a", encoding="utf-8") as file:
+            file.write(f"{said.out}\n{said.err}\n")
+        return end.value.code, said.out, said.err
+
+    def policy(self, **words):
+        """The example policy with more dose, and words of a stranger."""
+        text = (ROOT / "examples/demo-envelope.toml").read_text().replace("2.0e4", "1e5")
+        for field, value in words.items():
+            text = text.replace(f'{field} = "', f'{field} = "{value} ')
+        file = self.folder / "policy.planted"
+        file.write_text(text, encoding="utf-8")
+        return file
