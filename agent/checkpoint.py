@@ -14,7 +14,7 @@ from eucentric.agent.run import Run
 from eucentric.agent.suspenders import Suspenders, Trip, suspenders_of
 from eucentric.agent.taking import Taking
 from eucentric.core.clock import utc_now
-from eucentric.core.errors import EucentricError, Parked, Stopped
+from eucentric.core.errors import ApprovalRefused, EucentricError, Parked, Stopped
 from eucentric.core.instrument import MicroscopeState
 from eucentric.core.text import visible
 
@@ -34,6 +34,8 @@ class Checkpoint:
         self.suspenders = Suspenders()
         self._seen = began(run.store.ledger, run.id)
         self._last_act = ""
+        self.waited_s = 0.0
+        """Waited for a signal since the last row that says so, in waits of `STEP_S`, the last one shorter [s]."""
         self._over: EucentricError | None = None
         """Why the run ended here: a tool that cleans up on its way out sends nothing more, either."""
 
@@ -94,7 +96,21 @@ class Checkpoint:
         for row in ledger.events(run=self.run.id, kinds=("control",), after=self._seen):
             self.wishes.take(control_of(row))
             head = max(head, row.seq)
+        self._hear_revocations(self._seen)
         self._seen = head
+
+    def _hear_revocations(self, after: int) -> None:
+        """A run that a grant let begin ends before its next act once the grant is revoked."""
+        permit = self.taking.permit
+        if permit is None or not permit.approval.grant:
+            return
+        for row in self.run.store.ledger.events(run="-", kinds=("revoked",), after=after):
+            if row.body.get("grant") == permit.approval.grant:
+                raise Parked(
+                    f"{permit.approval.grant} was revoked by {visible(row.actor, limit=120)}",
+                    "nothing more is sent with it",
+                    f"`eucentric resume {self.run.id}` asks somebody",
+                )
 
     def _obey(self, before: str, frame_over: bool, *, between: bool = False) -> None:
         self._read()
@@ -138,7 +154,8 @@ class Checkpoint:
         held, beam = self.run.instrument.held(), self.taking.darken()
         state, began_at = self.run.now(), time.monotonic()
         body = {"reason": pause.reason, "when": pause.when, "before": before, "beam": beam,
-                "released_by": f"eucentric resume {self.run.id}", **self.taking.counted()}  # fmt: skip
+                "released_by": f"eucentric resume {self.run.id}", **self.told_wait(),
+                **self.taking.counted()}  # fmt: skip
         self.run.log("paused", f"before {before}, beam {beam}: {pause.words}", body, actor=pause.by)
         self.observer.paused(
             f"Paused before {before} by {visible(pause.by)}, beam {beam}. `eucentric resume {self.run.id}` lets it "
@@ -153,7 +170,7 @@ class Checkpoint:
         self._go_on(by, state, time.monotonic() - began_at)
 
     def _go_on(self, by: str, since: MicroscopeState, seconds: float) -> None:
-        body = {"seconds": round(seconds, 2), "instrument_s": self._uncounted(since)}
+        body = {"seconds": round(seconds, 2), "instrument_s": self._uncounted(since), **self.told_wait()}
         self.run.log("released", f"by {visible(by)} after {seconds:.0f} s", body, actor=by)
         self.observer.released(f"Released by {visible(by)} after {seconds:.0f} s; going on.")
 
@@ -232,7 +249,13 @@ class Checkpoint:
             if isinstance(error, Stopped):
                 self.run.stopping.set()
             raise
+        self.waited_s += seconds
         return seconds
+
+    def told_wait(self) -> dict[str, float]:
+        """For the next row: what was waited for a signal and is in no row yet; nothing, if nothing was."""
+        waited, self.waited_s = self.waited_s, 0.0
+        return {"waited_s": waited} if waited else {}
 
 
 class _Interruptible:
@@ -241,9 +264,25 @@ class _Interruptible:
     def __init__(self, channel: Channel, checkpoint: Checkpoint) -> None:
         self.channel, self.checkpoint = channel, checkpoint
 
+    @property
+    def person(self) -> bool:
+        """Whether somebody is there."""
+        return bool(getattr(self.channel, "person", False))
+
     def show(self, asked: Asked) -> None:
         """Present the card."""
         self.channel.show(asked)
+
+    def told(self, what: str, why: str) -> None:
+        """An answer that did not count."""
+        tell = getattr(self.channel, "told", None)
+        if tell is None:
+            raise ApprovalRefused(what, why)
+        tell(what, why)
+
+    def over(self) -> None:
+        """The question is decided."""
+        getattr(self.channel, "over", lambda: None)()
 
     def poll(self, asked: Asked, seconds: float) -> Answer | None:
         """An answer of either."""

@@ -1,41 +1,74 @@
 """Carry a request through the graph, whatever happens: the beam ends blanked and the last row is written."""
 
 import contextlib
+import platform
 import traceback
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from eucentric import __version__
 from eucentric.agent.gate import Channel
 from eucentric.agent.graph import drive, drive_resumed
+from eucentric.agent.inforce import differences, in_force
 from eucentric.agent.lock import locked
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Planner
 from eucentric.agent.reconcile import reconcile
 from eucentric.agent.recovery import Doubt, Recovery, recover, sweep
+from eucentric.agent.rules import BUILT_IN, RuleBook
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer, Session
 from eucentric.core.errors import BadInput, Defect, EucentricError, LedgerError, StoreFull
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
 from eucentric.instruments.instrument import Instrument
+from eucentric.instruments.sources import sources_of
 
 Drive = Callable[[Session], str]
 
 
 def new_run(
-    store: Store, instrument: Instrument, specimen: SpecimenCard | None, request: Request, observer: Observer
+    store: Store,
+    instrument: Instrument,
+    specimen: SpecimenCard | None,
+    request: Request,
+    observer: Observer,
+    rules: RuleBook = BUILT_IN,
 ) -> Run:
-    """Open a run with its first row: the sentence, who said it, the instrument and the specimen."""
+    """Open a run with its first row: the sentence, who said it, the instrument, the specimen and the rules.
+
+    Where limits, rules or people's roles are not those that the last run found, rows say what changed.
+    """
     run = Run(store, store.next_run(), instrument, specimen, observer.note)
+    run.rules, run.like = rules, request.like
+    found = in_force(run)
+    changed = differences(store, found)
     body = {
+        "in_force": found,
         "request": request.model_dump(mode="json"),
         "specimen": run.specimen.model_dump(mode="json") if run.specimen else None,
         "capabilities": run.capabilities.model_dump(mode="json"),
-        "software": f"eucentric {__version__}",
+        "rules": rules.rules.model_dump(mode="json"),
+        "incarnation": instrument.incarnation(),
+        **made_with(request.instrument),
     }
     run.log("requested", request.text[:400], body, actor=request.who)
+    for one in changed:
+        run.log("changed", one["text"], one)
+        observer.told(f"Since the last run   {one['text']}")
     return run
+
+
+def made_with(uri: str) -> dict[str, Any]:
+    """What decides on the bytes besides seed and commands: versions, and the files behind the instrument's address."""
+    versions = {name: version(name) for name in ("numpy", "scipy", "scikit-image")}
+    return {
+        "software": f"eucentric {__version__}",
+        "versions": {"python": platform.python_version(), **versions},
+        "sources": sources_of(uri),
+    }
 
 
 def conduct(
@@ -46,19 +79,22 @@ def conduct(
     observer: Observer,
     *,
     plan_only: bool = False,
+    report: bool = True,
     prepare: Callable[[Session], None] = lambda session: None,
 ) -> RunOutcome:
     """One request from sentence to report.
 
     Parameters
     ----------
+    report
+        Write one at the end, if anything was exposed.
     prepare
         Called with the session before it starts (to hook up a stop key).
     """
     session = Session(run, request, planner, channel, observer)
     with locked(run.store, run.id):
         prepare(session)
-        return _carried(session, lambda one: drive(one, plan_only=plan_only))
+        return _carried(session, lambda one: drive(one, plan_only=plan_only), report)
 
 
 def take_up(
@@ -70,6 +106,8 @@ def take_up(
     *,
     by: str,
     settle: Callable[[Recovery, Doubt], str],
+    rules: RuleBook = BUILT_IN,
+    report: bool = True,
     prepare: Callable[[Session], None] = lambda session: None,
 ) -> RunOutcome:
     """Take up a run that stopped, was parked or crashed.
@@ -81,6 +119,8 @@ def take_up(
     settle
         Asked for each act in doubt that neither the instrument nor the disk proves: one of the doubt's
         `choices`, or an error if nobody can say.
+    report
+        Write one at the end, if anything was exposed.
 
     Raises
     ------
@@ -101,14 +141,21 @@ def take_up(
             for line in reconcile(before, recovery.doubts, ask=lambda one: settle(recovery, one), by=by):
                 observer.told(line)
         run = Run(store, run_id, instrument, recovery.specimen, observer.note)
-        run.log("resumed", f"taken up by {by}", {"ending_before": recovery.ending}, actor=by)
+        run.rules, run.like = rules, recovery.request.like
+        body = {
+            "ending_before": recovery.ending,
+            "rules": rules.rules.model_dump(mode="json"),
+            "policy": rules.label,
+            "incarnation": instrument.incarnation(),
+        }
+        run.log("resumed", f"taken up by {by}", body, actor=by)
         session = Session(run, recovery.request, None, channel, observer)
         session.proposal = recovery.proposal
         prepare(session)
-        return _carried(session, drive_resumed)
+        return _carried(session, drive_resumed, report)
 
 
-def _carried(session: Session, drive_it: Drive) -> RunOutcome:
+def _carried(session: Session, drive_it: Drive, report: bool) -> RunOutcome:
     """Drive a session and finish it in order, also when it breaks. The run's lock is held."""
     outcome = ""
     try:
@@ -126,7 +173,7 @@ def _carried(session: Session, drive_it: Drive) -> RunOutcome:
         full = isinstance(session.error, StoreFull)
         _blank(session, "the store is full" if full else "the ledger can't be written")
         raise session.error
-    return session.finish(outcome, report=_worth_a_report(session))
+    return session.finish(outcome, report=report and _worth_a_report(session))
 
 
 def _keep_trace(session: Session, error: BaseException) -> None:

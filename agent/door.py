@@ -198,7 +198,7 @@ class Door:
                     "approve the plan first",
                 )
             self.permit.check_call(self.call.tool)
-            self.permit.check_limits(self.run.instrument.capabilities().limits_version)
+            self.permit.check_declared(self.run.instrument.capabilities())
             self.permit.check_state(now, act.seconds)
             self.run.check_left_there(act.name, act.args, now)
             return {**where, **act.check(self.permit, now)}

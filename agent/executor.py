@@ -9,9 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.deciding import decision
 from eucentric.agent.door import TAKEN_UP_AGAIN
-from eucentric.agent.gate import decision
+from eucentric.agent.figures import figures_of
+from eucentric.agent.onrecord import lacking
 from eucentric.agent.permit import Permit
+from eucentric.agent.rules import Rule, satisfied
 from eucentric.agent.run import Run
 from eucentric.core.base import Model
 from eucentric.core.calls import Finding, ToolCall, ToolResult
@@ -25,10 +28,12 @@ from eucentric.core.errors import (
 )
 from eucentric.core.request import SpecimenCard
 from eucentric.core.text import visible
-from eucentric.tools.base import Context, Tool
+from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.catalogue import tool_named
 
 _FREE = ("read", "analyse", "safety")
+BY_RULE = "E-APPROVAL-03"
+"""Code of a call that a rule of the site forbids, or asks of somebody else than who approved."""
 _NO_CARD = SpecimenCard(name="none", material="unknown", dose_budget_e_per_a2=1e-9)
 
 
@@ -91,6 +96,8 @@ class Executor:
             why = f"the ledger has no such decision at gate {gate} of run {self.run.id}"
         elif approval.gate in self._taken:
             why = f"the decision at gate {gate} is in use already"
+        elif missing := lacking(self.run.store, self.run.id, approval):
+            why = f"the decision at gate {gate} does not count: {missing}"
         else:
             return
         raise ApprovalRefused(
@@ -173,6 +180,7 @@ class Executor:
             tool = tool_named(call.tool)
             args = validated(tool, call.args)
             self._allowed(tool)
+            self._within_rules(tool, args)
         except EucentricError as error:
             self._refused(call, error)
             raise
@@ -196,6 +204,25 @@ class Executor:
                 "no specimen card, no beam",
                 "material, form, dose budget and holder must be known before anything is exposed",
                 "give one with --specimen CARD.toml (see examples/specimens/)",
+            )
+
+    def _within_rules(self, tool: Tool[Any, Any], args: Model) -> None:
+        """The site's rules once more, with the arguments there are now: a plan may bind them to what it finds."""
+        rules, approval = self.run.rules, self.permit.approval if self.permit else None
+        if not rules.rules.rules or tool.risk == "safety":
+            return
+        state = self.run.now()
+        setting = Setting(self.run.capabilities, state, self.run.specimen or _NO_CARD)
+        rule = rules.rate(
+            tool.name, tool.risk, figures_of(tool, args, state, tool.cost(args, setting)), self.run.planner
+        )
+        role, people = (approval.role, 1 + len(approval.consents)) if approval else ("user", 0)
+        if not satisfied(rule, role, max(people, tool.risk in _FREE)):
+            raise ApprovalRefused(
+                f"{tool.name}: rule '{visible(rule.name, limit=80)}' {_wants(rule)}",
+                f"policy {rules.label}; nothing was sent to the instrument",
+                "ask somebody who may, with a plan that shows this",
+                code=BY_RULE,
             )
 
     def _pictures(self) -> Path:
@@ -250,6 +277,12 @@ class Executor:
             )
         for reason in (*getattr(value, "excluded", ()), *getattr(value, "rejected", ())):
             self.run.log("excluded", visible(str(reason), limit=400), {"call": call.id}, tool=call.tool)
+
+
+def _wants(rule: Rule) -> str:
+    if rule.decision == "deny":
+        return "forbids it"
+    return f"takes {'two people, each ' if rule.approvers > 1 else ''}{rule.role}"
 
 
 def _digest_or_none(call: ToolCall) -> str | None:

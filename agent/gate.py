@@ -1,23 +1,18 @@
-"""Asking, and writing down what was answered: the first decision wins, whoever gives it."""
+"""A question at a gate: what is shown, what an answer would grant, and the wait for whoever answers first."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from eucentric.agent.permit import expiry
-from eucentric.agent.policy import Policy, outside
+from eucentric.agent.deciding import decide, decision, needed_now
 from eucentric.agent.run import Run
-from eucentric.core.calls import Approval, Envelope, GateOutcome
+from eucentric.core.approval import Approval, Envelope, GateOutcome, Needs
 from eucentric.core.canonical import sha256_text
-from eucentric.core.errors import BadInput
+from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.event import Event
+from eucentric.core.roles import Role
 from eucentric.core.store import Store
-from eucentric.core.text import visible
-
-APPROVAL_HOURS = 8.0
-_OPEN = ("no_channel", "timed_out", "deferred", "escalated")
-"""Outcomes that leave the question open for a person."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,22 @@ class Asked:
     """Why the beam was held when it was asked, as the card says."""
     until: str = ""
     """UTC time at which an approval ends in any case: a booking, maintenance."""
+    needs: Needs = field(default_factory=Needs)
+    """Who must answer."""
+    class_binding: str = ""
+    """What a grant must be tied to, to answer this."""
+    steps_sha256: str = ""
+    """What the plan does, whatever its words: a plan that was rejected is known by it."""
+
+
+@dataclass(frozen=True)
+class GrantWish:
+    """With a yes: let the like pass, so often and so long."""
+
+    uses: int
+    hours: float
+    dose_e_per_a2: float | None = None
+    """Most any place may have had after any of them; None: as this plan [e/Å²]."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,24 @@ class Answer:
     edit: str = ""
     """For 'edited': 'step.argument=value'."""
     seconds: float = 0.0
+    name: str = ""
+    """Of the operator, if a secret was proved."""
+    role: Role = "user"
+    """What was proved."""
+    to_role: Role = "operator"
+    """For 'escalated': who is to answer."""
+    grant: GrantWish | None = None
+    automatic: bool = False
+    """No person gave it: a clock, a missing terminal, a file, an option."""
+    signer: Callable[[bytes], dict[str, Any] | None] | None = None
+    """Signs what is written, with the key of whoever decides."""
 
 
 class Channel(Protocol):
-    """A way to get an answer."""
+    """A way to get an answer. One with a person at it says so: `person = True`.
+
+    It may have `told(what, why)`, for answers that don't count, and `over()`, for when the question is decided.
+    """
 
     def show(self, asked: Asked) -> None:
         """Present the card."""
@@ -59,130 +84,83 @@ class Channel(Protocol):
         ...
 
 
-class Nobody:
-    """No terminal, no policy: the question is parked, never answered."""
-
-    def show(self, asked: Asked) -> None:
-        """Nothing to show it on."""
-
-    def poll(self, asked: Asked, seconds: float) -> Answer:
-        """At once: there is no channel. That is not a denial."""
-        return Answer("no_channel", "nobody", "no terminal to ask on")
-
-
-class Deny:
-    """`--approve deny`: what needs approval is not done."""
-
-    def show(self, asked: Asked) -> None:
-        """Nothing to show."""
-
-    def poll(self, asked: Asked, seconds: float) -> Answer:
-        """Always rejected, by the option a person gave."""
-        return Answer("rejected", "option --approve deny", "nothing that moves or exposes may run")
-
-
-class ByPolicy:
-    """A policy file answers what lies inside it; what does not is parked."""
-
-    def __init__(self, policy: Policy, sha256: str, path: str, tell: Callable[[str], None]) -> None:
-        self.policy, self.sha256, self.path, self.tell = policy, sha256, path, tell
-
-    def show(self, asked: Asked) -> None:
-        """Print the file's bounds in full, since nobody is asked."""
-        author = visible(self.policy.author)
-        self.tell(f"Approving by file {visible(self.path)} (by {author}, sha256 {self.sha256[:12]}…):")
-        bounds = {"releases_holds": self.policy.releases_holds, **self.policy.envelope.model_dump()}
-        if asked.held:
-            self.tell(f"    The beam is held: {visible(asked.held)}")
-        for key, value in bounds.items():
-            self.tell(f"    {key} = {list(value) if isinstance(value, tuple) else value}")
-
-    def poll(self, asked: Asked, seconds: float) -> Answer:
-        """Approved if the wanted envelope fits, else no channel for the rest."""
-        by = f"policy {visible(self.policy.name)} (sha256 {self.sha256})"
-        wrong = outside(self.policy.envelope, asked.envelope)
-        if asked.held and not self.policy.releases_holds:
-            wrong.append(f"the beam is held ({visible(asked.held)}) and the policy does not release holds")
-        if wrong:
-            return Answer("no_channel", by, "outside the policy: " + "; ".join(wrong))
-        return Answer("approved", by, f"inside the bounds of {self.path}")
-
-
-def open_gate(run: Run, asked: Asked) -> None:
-    """Write the question: what is shown, what it would grant, what it is bound to."""
+def open_gate(run: Run, asked: Asked, **more: Any) -> None:
+    """Write the question: what is shown, what it would grant, what it is bound to, who must answer."""
     body = {
         "gate": asked.gate,
         "card": asked.card,
         "card_sha256": sha256_text(asked.card),
         "binding": asked.binding,
+        "class_binding": asked.class_binding,
         "envelope": asked.envelope.model_dump(mode="json"),
+        "needs": asked.needs.model_dump(mode="json"),
         "plan": asked.plan,
+        "steps_sha256": asked.steps_sha256,
         "held": asked.held,
         "until": asked.until,
+        **more,
     }
-    run.log("asked", f"gate {asked.gate}: approve the plan?", body)
+    run.log("asked", f"gate {asked.gate}: approve the plan? needs {needs_words(asked.needs)}", body)
+
+
+def needs_words(needs: Needs) -> str:
+    """'operator', or 'two people, each at least operator'."""
+    who = f"two people, each at least {needs.role}" if needs.approvers > 1 else needs.role
+    more = [word for word, on in (("signed", needs.signed), ("high impact", needs.impact == "high")) if on]
+    return ", ".join([who, *more])
 
 
 def wait_for_answer(run: Run, asked: Asked, channel: Channel, timeout_s: float | None = None) -> Approval:
-    """Show the card and wait for this channel, another process, a time-out or a stop: the first counts."""
+    """Show the card and wait for this channel, another process, a time-out or a stop: the first counts.
+
+    What a channel answers and may not (its role is too low, the same person twice) is told to it, if it wants to
+    know, and the wait goes on.
+    """
+    limit = timeout_s if timeout_s is not None else asked.needs.timeout_s
     shown = time.monotonic()
     channel.show(asked)
-    while True:
-        other = decision(run.store, run.id, asked.gate)
-        if other is not None:
-            return other
-        waited = time.monotonic() - shown
-        if run.stopping.is_set():
-            return decide(
-                run.store, run.id, asked, Answer("aborted", "stop", "stopped while waiting", seconds=waited)
-            )
-        if timeout_s is not None and waited > timeout_s:
-            return decide(
-                run.store, run.id, asked, Answer("timed_out", "clock", f"no answer in {timeout_s:.0f} s")
-            )
-        answer = channel.poll(asked, 0.2)
-        if answer is not None:
-            return decide(run.store, run.id, asked, answer, time.monotonic() - shown)
+    try:
+        while True:
+            other = decision(run.store, run.id, asked.gate)
+            if other is not None:
+                return other
+            answer = _without_channel(run, time.monotonic() - shown, limit) or channel.poll(asked, 0.2)
+            made = answer and _decided(run, asked, answer, time.monotonic() - shown, channel)
+            if made:
+                return made
+    finally:
+        getattr(channel, "over", _nothing)()
 
 
-def decide(store: Store, run_id: str, asked: Asked, answer: Answer, seconds: float = 0.0) -> Approval:
-    """Record an answer unless a decision is there already; returns the one that counts."""
-    approval = Approval(
-        gate=asked.gate,
-        outcome=answer.outcome,
-        by=visible(answer.by, limit=200),
-        binding=asked.binding,
-        envelope=asked.envelope if answer.outcome == "approved" else None,
-        reason=visible(answer.reason or answer.edit, limit=400),
-        card_sha256=sha256_text(asked.card),
-        seconds_on_screen=round(seconds, 2),
-        expires_utc=min(expiry(APPROVAL_HOURS), asked.until or "9"),
-    )
-    ledger = store.ledger
-    with ledger.transaction():
-        earlier = decision(store, run_id, asked.gate)
-        if earlier is not None:
-            return earlier
-        ledger.append_in_transaction(
-            run_id,
-            "decided",
-            approval.by,
-            f"gate {asked.gate}: {approval.outcome} by {approval.by}",
-            approval.model_dump(mode="json"),
-        )
-    return approval
+def _nothing() -> None:
+    """Most channels leave nothing behind."""
 
 
-def decision(store: Store, run_id: str, gate: str) -> Approval | None:
-    """The decision at a gate, if a person or a policy has given one."""
-    for row in store.ledger.events(run=run_id, kinds=("decided",)):
-        if row.body.get("gate") == gate and row.body.get("outcome") not in _OPEN:
-            return Approval.model_validate(row.body)
+def _decided(run: Run, asked: Asked, answer: Answer, seconds: float, channel: Channel) -> Approval | None:
+    """The decision, or None if one more person, or somebody higher, must answer: the channel is told."""
+    told = getattr(channel, "told", None)
+    try:
+        made = decide(run.store, run.id, asked, answer, seconds)
+    except ApprovalRefused as error:
+        if told is None:
+            raise
+        told(error.what, error.why)
+        return None
+    if made is None and told is not None:
+        told("one of two has agreed", "another person has to agree, too")
+    return made
+
+
+def _without_channel(run: Run, waited: float, limit: float | None) -> Answer | None:
+    if run.stopping.is_set():
+        return Answer("aborted", "stop", "stopped while waiting", automatic=True)
+    if limit is not None and waited > limit:
+        return Answer("timed_out", "clock", f"no answer in {limit:.0f} s", automatic=True)
     return None
 
 
 def question(store: Store, run_id: str, gate: str | None = None) -> Asked:
-    """The open question of a run, as it was asked.
+    """The open question of a run, as it was asked; what it needs by now is in it.
 
     Raises
     ------
@@ -199,17 +177,24 @@ def question(store: Store, run_id: str, gate: str | None = None) -> Asked:
         raise BadInput(
             f"gate {asked.gate} of {run_id} is already {done.outcome} by {done.by}", "the first one counts"
         )
-    return asked
+    return needed_now(store, run_id, asked)
 
 
 def asked_of(row: Event) -> Asked:
     """The question that a row recorded."""
     body = row.body
-    envelope = Envelope.model_validate(body["envelope"])
     return Asked(
-        body["gate"], body["card"], body["binding"], envelope, body["plan"], body.get("held"),
-        str(body.get("until") or ""),
-    )  # fmt: skip
+        gate=body["gate"],
+        card=body["card"],
+        binding=body["binding"],
+        envelope=Envelope.model_validate(body["envelope"]),
+        plan=body["plan"],
+        held=body.get("held"),
+        until=str(body.get("until") or ""),
+        needs=Needs.model_validate(body.get("needs") or {}),
+        class_binding=str(body.get("class_binding") or ""),
+        steps_sha256=str(body.get("steps_sha256") or ""),
+    )
 
 
 def held_when_asked(run: Run, gate: str) -> str | None:

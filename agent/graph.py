@@ -32,9 +32,13 @@ def build(session: Session, *, plan_only: bool = False, resumed: bool = False) -
     graph.add_conditional_edges(
         "preview", lambda state: {"ok": "gate", "free": "execute"}.get(state["outcome"], END)
     )
-    graph.add_conditional_edges("gate", lambda state: "execute" if state["outcome"] == "approved" else END)
-    graph.add_conditional_edges("execute", lambda state: "execute" if state["outcome"] == "more" else END)
+    graph.add_conditional_edges("gate", lambda state: _AFTER_GATE.get(state["outcome"], END))
+    graph.add_conditional_edges("execute", lambda state: _AFTER_CALL.get(state["outcome"], END))
     return graph.compile()
+
+
+_AFTER_GATE = {"approved": "execute", "replan": "plan"}
+_AFTER_CALL = {"more": "execute", "ask": "gate"}
 
 
 def _rehearsed(session: Session, plan_only: bool) -> str:

@@ -1,8 +1,11 @@
 """Whether an approval covers an act: the executor asks here before anything is sent."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
-from eucentric.core.calls import Approval, Binding, Envelope
+from eucentric.core import clock
+from eucentric.core.approval import GRANTING, Approval, Binding, Envelope
+from eucentric.core.canonical import digest
 from eucentric.core.errors import ApprovalRefused, DoseRefused
 from eucentric.core.instrument import MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.core.units import STAGE
@@ -10,21 +13,47 @@ from eucentric.instruments.capabilities import Capabilities
 
 OUTSIDE_BOX = "E-APPROVAL-02"
 """Code of a refused move out of the approved box: this place can't be used, others may."""
-_GRANTING = ("approved", "edited", "granted-for-class")
+ANY_PLAN = "*"
+"""Stands for the plan in what a grant is tied to: it is for a class of them."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an approval is for, besides the state of the instrument."""
+
+    plan: str
+    """Digest of the plan, or `ANY_PLAN`."""
+    limits_version: str
+    calibration: str = "none"
+    policy: str = "built-in"
+
+    @classmethod
+    def of(cls, plan: str, capabilities: Capabilities, policy: str = "built-in") -> "Terms":
+        """What an instrument declares now."""
+        return cls(plan, capabilities.limits_version, calibration_of(capabilities), policy)
+
+
+def calibration_of(capabilities: Capabilities) -> str:
+    """Digest of what pictures, doses and places are computed with: detectors, timings and position errors."""
+    used = ("detectors", "position_errors", "line_flyback_s", "frame_overhead_s", "beam_idle", "unblank_s")
+    told = capabilities.model_dump(mode="json", include=set(used))
+    return digest(told)[:16]
 
 
 class Permit:
     """An approval in force, with what is left of its envelope."""
 
-    def __init__(self, approval: Approval, plan: str, limits_version: str, started_s: float) -> None:
-        if approval.outcome not in _GRANTING or approval.envelope is None:
+    def __init__(self, approval: Approval, terms: Terms, started_s: float) -> None:
+        if approval.outcome not in GRANTING or approval.envelope is None:
             raise ApprovalRefused(
                 f"gate {approval.gate} is {approval.outcome}", "nothing was sent", "approve the plan first"
             )
         self.approval, self.envelope = approval, approval.envelope
-        self.plan, self.limits_version, self.started_s = plan, limits_version, started_s
+        self.terms, self.started_s = terms, started_s
         self.frames_used = 0
         self.electrons_used = 0.0
+        self._declared: Capabilities | None = None
+        """The declaration that was checked last: it is the same object until the instrument declares anew."""
 
     def check_call(self, tool: str) -> None:
         """The tool must be one of those approved."""
@@ -33,8 +62,7 @@ class Permit:
 
     def check_state(self, state: MicroscopeState, margin_s: float = 0.0) -> None:
         """The instrument, specimen, voltage and epoch must be those approved, and the time not over."""
-        now = binding_of(self.plan, self.limits_version, state)
-        if now.sha256 != self.approval.binding:
+        if binding_of(self.terms, state).sha256 != self.approval.binding:
             self._refuse(
                 "this act", "specimen, holder, voltage, instrument, limits or plan changed since the approval"
             )
@@ -44,12 +72,16 @@ class Permit:
         if spent > self.envelope.max_seconds:
             self._refuse(f"{spent:.0f} s of instrument time", f"approved {self.envelope.max_seconds:.0f} s")
 
-    def check_limits(self, version: str) -> None:
-        """The instrument must still declare the limits that were approved."""
-        if version != self.limits_version:
-            self._refuse(
-                "this act", f"limits changed from {self.limits_version} to {version} since the approval"
-            )
+    def check_declared(self, capabilities: Capabilities) -> None:
+        """The instrument must still declare the limits and the calibration that were approved."""
+        if capabilities is self._declared:
+            return
+        version, approved = capabilities.limits_version, self.terms.limits_version
+        if version != approved:
+            self._refuse("this act", f"limits changed from {approved} to {version} since the approval")
+        if self.terms.calibration not in ("none", calibration_of(capabilities)):
+            self._refuse("this act", "the instrument's calibration changed since the approval")
+        self._declared = capabilities
 
     def check_place(self, state: MicroscopeState, capabilities: Capabilities) -> None:
         """The stage must stand in the approved box, to the tolerance of its axes: a hand may have moved it."""
@@ -115,11 +147,13 @@ class Permit:
         )
 
 
-def binding_of(plan: str, limits_version: str, state: MicroscopeState) -> Binding:
+def binding_of(terms: Terms, state: MicroscopeState) -> Binding:
     """What an approval given now would be tied to."""
     return Binding(
-        plan=plan,
-        limits_version=limits_version,
+        plan=terms.plan,
+        limits_version=terms.limits_version,
+        calibration=terms.calibration,
+        policy=terms.policy,
         instrument=state.instrument,
         holder=state.holder,
         loading=state.loading,
@@ -134,8 +168,8 @@ def expiry(hours: float) -> str:
 
 
 def _utc_in(seconds: float) -> str:
-    then = datetime.now(UTC) + timedelta(seconds=seconds)
+    then = clock.now() + timedelta(seconds=seconds)
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-__all__ = ["Envelope", "Permit", "binding_of", "expiry"]
+__all__ = ["Envelope", "Permit", "Terms", "binding_of", "expiry"]

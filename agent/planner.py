@@ -37,10 +37,12 @@ class Situation(Model):
     """Saved places by name: (x, y) of the stage [µm]."""
     tools: tuple[str, ...] = ()
     """Names in the catalogue."""
+    rejected: tuple[str, ...] = ()
+    """Plans for this request that a person rejected: by whom and why. They are not to be proposed again."""
 
 
 class Planner(Protocol):
-    """One of two engines: the grammar, or a language model."""
+    """One of two engines: the grammar, or a language model. One that can make another plan says `revises = True`."""
 
     name: str
 

@@ -66,6 +66,9 @@ class LlmPlanner:
         How often a reply that does not validate goes back with its errors.
     """
 
+    revises = True
+    """After a rejection it is asked for another plan."""
+
     def __init__(
         self,
         client: ChatClient,
@@ -140,6 +143,10 @@ class LlmPlanner:
         if self.mode == "json_schema":
             rules += "\n".join(signature(tool) for tool in tools.values())
         asked = data_block("SITUATION", known(situation)) + data_block("REQUEST", {"text": request.text})
+        if situation.rejected:
+            asked += data_block(
+                "REJECTED", {"plans": [visible(one, limit=400) for one in situation.rejected]}
+            )
         shown = asked if picture is None else [{"type": "text", "text": asked}, *picture.parts()]
         return [{"role": "system", "content": rules}, {"role": "user", "content": shown}]
 

@@ -1,16 +1,22 @@
 """A plan with its price, and the question that a person is asked: both say what this run and this hour allow."""
 
+from collections.abc import Iterable
+
 from eucentric.agent.card import gate_card
 from eucentric.agent.deadline import Deadline, deadline
-from eucentric.agent.gate import Asked
-from eucentric.agent.permit import binding_of
+from eucentric.agent.gate import Asked, needs_words
+from eucentric.agent.permit import ANY_PLAN, Terms, binding_of
 from eucentric.agent.preview import Preview, envelope_for, preview
+from eucentric.agent.rejections import steps_sha256
 from eucentric.agent.restore import restored_words
+from eucentric.agent.rules import needs_of
 from eucentric.agent.run import Run
 from eucentric.agent.twins import twins
 from eucentric.core import clock
+from eucentric.core.approval import Needs
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard
+from eucentric.core.text import visible
 from eucentric.tools.base import Setting
 
 _NO_CARD = "no specimen card, no beam: give one with --specimen CARD.toml"
@@ -30,24 +36,88 @@ def priced(run: Run, plan: Plan, budget_e_per_a2: float) -> Preview:
     shown = preview(plan, setting, budget_e_per_a2, run.dose_at(None), run.dose_in, limits)
     shown = _with_earlier_reach(run, shown, plan)
     problems = [_NO_CARD] if shown.frames and run.specimen is None else []
+    problems += _denied(run, rated(run, plan, shown))
     if shown.asks:
         problems += _too_late(shown, deadline_of(run))
     return shown.model_copy(update={"problems": (*shown.problems, *problems)})
 
 
-def question_of(run: Run, plan: Plan, shown: Preview, gate: str) -> Asked:
-    """The card, the envelope that an approval would grant, and what it would be bound to."""
+def rated(run: Run, plan: Plan, shown: Preview) -> Needs:
+    """What the rules of the site say of each call of a plan, and so who must answer for it."""
+    rules = run.rules
+    return needs_of(
+        (row.step, row.tool, rules.rate(row.tool, row.risk, row.figures, plan.planner)) for row in shown.rows
+    )
+
+
+def _denied(run: Run, needs: Needs) -> list[str]:
+    return [
+        f"step {ruling.step} {ruling.tool}: rule '{visible(ruling.rule, limit=80)}' of the policy "
+        f"{run.rules.label} forbids it; {visible(run.rules.rules.author, limit=80)} answers for the rules"
+        for ruling in needs.rulings
+        if ruling.decision == "deny"
+    ]
+
+
+def question_of(
+    run: Run,
+    plan: Plan,
+    shown: Preview,
+    gate: str,
+    *,
+    plan_sha256: str = "",
+    notes: Iterable[tuple[str, str]] = (),
+) -> Asked:
+    """The card, the envelope that an approval would grant, what it would be bound to, and who must answer.
+
+    Parameters
+    ----------
+    plan_sha256
+        Of the whole plan, where `plan` is what is left of it.
+    notes
+        Further lines of the card, each with its word in the margin.
+    """
     state, end = run.now(), deadline_of(run)
     envelope = envelope_for(plan, shown, run.capabilities.position_errors.missed_moves)
     if end is not None:
         envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
-    notes = [("Put back", restored_words(plan, state))]
+    needs = rated(run, plan, shown)
+    if state.held:
+        needs = needs.model_copy(update={"impact": "high"})
+    notes = [*notes, ("Put back", restored_words(plan, state))]
     notes += [("Ends", f"at the latest when {end.words()}")] if end else []
     notes += [("Done before", line) for line in twins(run.store, run, plan)]
-    card = gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes)
-    binding = binding_of(plan.sha256, run.capabilities.limits_version, state).sha256
-    until = f"{end.at:%Y-%m-%dT%H:%M:%S.000Z}" if end else ""
-    return Asked(gate, card, binding, envelope, plan.model_dump(mode="json"), state.held, until)
+    notes += [("Needs", text) for text in _needs_lines(run, needs)]
+    capabilities, label = run.instrument.capabilities(), run.rules.label
+    one, like = (
+        binding_of(Terms.of(whose, capabilities, label), state).sha256
+        for whose in (plan_sha256 or plan.sha256, ANY_PLAN)
+    )
+    return Asked(
+        gate=gate,
+        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes),
+        binding=one,
+        envelope=envelope,
+        plan=plan.model_dump(mode="json"),
+        held=state.held,
+        until=f"{end.at:%Y-%m-%dT%H:%M:%S.000Z}" if end else "",
+        needs=needs,
+        class_binding=like,
+        steps_sha256=steps_sha256(plan),
+    )
+
+
+def _needs_lines(run: Run, needs: Needs) -> list[str]:
+    """Who must answer and by which rule; nothing where anybody at the terminal may."""
+    if needs == needs.model_copy(
+        update={"role": "user", "approvers": 1, "impact": "normal", "signed": False}
+    ):
+        return []
+    asking = [ruling for ruling in needs.rulings if ruling.decision == "ask" and ruling.role == needs.role]
+    rules = ", ".join(dict.fromkeys(f"'{visible(one.rule, limit=80)}'" for one in asking[:3]))
+    plain = needs.role == "user" and needs.approvers == 1 and not needs.signed
+    by = "" if plain else f" (policy {run.rules.label}, rule {rules})"
+    return [f"{needs_words(needs)}{by}"]
 
 
 def deadline_of(run: Run) -> Deadline | None:

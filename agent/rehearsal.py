@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from eucentric.agent.dosebook import stage_error_um
 from eucentric.agent.executor import validated
+from eucentric.agent.figures import figures_of
 from eucentric.agent.legs import Leg
 from eucentric.core.base import Model
-from eucentric.core.calls import Cost
+from eucentric.core.calls import Cost, Risk
 from eucentric.core.errors import BadInput, EucentricError
 from eucentric.core.instrument import MicroscopeState, Reading
 from eucentric.core.plan import Step
@@ -41,7 +42,9 @@ class Row(Model):
     times: int
     each: Cost
     reason: str = ""
-    risk: str = "read"
+    risk: Risk = "read"
+    figures: dict[str, float | str | None] = Field(default_factory=dict)
+    """What rules may ask about the call; None: known when it is made."""
 
 
 @dataclass
@@ -232,6 +235,7 @@ def _call(step: Step, walk: Walk, times: int) -> None:
             each=_shown(tool.name, args, cost, walk),
             reason=step.reason,
             risk=tool.risk,
+            figures=figures_of(tool, args, walk.setting.state, cost, step.inputs),
         )
     )
     walk.seconds += cost.seconds * times
@@ -281,7 +285,10 @@ def _field(tool: Tool[Any, Any], name: str, value: Any) -> Any:
 
 
 def _what(tool: Tool[Any, Any], step: Step) -> str:
-    shown = ", ".join(_argument(key, value) for key, value in step.args.items())
+    names = sorted(
+        step.args, key=list(tool.args.model_fields).index
+    )  # a plan read back from its row: by letters
+    shown = ", ".join(_argument(name, step.args[name]) for name in names)
     return f"{tool.name}  {shown}".strip()
 
 

@@ -12,13 +12,14 @@ from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
 from eucentric.agent.readback import named_state
+from eucentric.agent.rules import BUILT_IN, RuleBook
 from eucentric.agent.stays import Errors
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, EucentricError, Parked, Refused
 from eucentric.core.event import Event
 from eucentric.core.instrument import Frame, MicroscopeState
 from eucentric.core.redaction import redact
-from eucentric.core.request import SpecimenCard
+from eucentric.core.request import Like, SpecimenCard
 from eucentric.core.store import Store
 from eucentric.core.text import visible
 from eucentric.core.units import STAGE, from_si
@@ -46,6 +47,12 @@ class Run:
         self.specimen = with_budget(specimen) if specimen else None
         self.capabilities = instrument.capabilities()
         self.book = DoseBook(Errors.declared(self.capabilities))
+        self.rules: RuleBook = BUILT_IN
+        """The site's rules: which call is asked of whom."""
+        self.planner = ""
+        """Who made the plan that is in force."""
+        self.like: Like | None = None
+        """The run whose plan this one makes again."""
         self.stopping = threading.Event()
         self.until: datetime | None = None
         """When the person who asked wants it to be over, at the latest."""

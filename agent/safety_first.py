@@ -11,7 +11,7 @@ class SafetyFirst:
 
     def __init__(self, model: Planner) -> None:
         self.grammar, self.model = GrammarPlanner(), model
-        self.name = model.name
+        self.name, self.revises = model.name, getattr(model, "revises", False)
 
     def propose(self, request: Request, situation: Situation) -> Proposal:
         """The grammar's answer if it is 'safety' or 'refuse', else the model's."""

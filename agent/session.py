@@ -5,26 +5,31 @@ import traceback
 from typing import Any
 
 from eucentric.agent.agenda import Agenda, Item
+from eucentric.agent.asking import Asking
+from eucentric.agent.changes import plan_changes
 from eucentric.agent.checkpoint import Checkpoint
 from eucentric.agent.closing import outcome_of, reported
 from eucentric.agent.control import FINISHED
+from eucentric.agent.deciding import decision
 from eucentric.agent.edit import edited
 from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
-from eucentric.agent.gate import Asked, Channel, decision, open_gate, wait_for_answer
+from eucentric.agent.gate import Channel
 from eucentric.agent.judge import Judgement, judge, judge_error
 from eucentric.agent.observer import Observer as Observer
 from eucentric.agent.outcome import Ending, RunOutcome
 from eucentric.agent.planner import Defaults, Planner, Situation
 from eucentric.agent.preview import Preview
-from eucentric.agent.pricing import priced, question_of
+from eucentric.agent.pricing import priced
+from eucentric.agent.rejections import IN_A_ROW
 from eucentric.agent.report import write_report
 from eucentric.agent.restore import put_back
 from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
 from eucentric.agent.taking import Taking
 from eucentric.agent.twins import repeats_itself
-from eucentric.core.calls import Approval, ToolCall
+from eucentric.core.approval import GRANTING, Approval
+from eucentric.core.calls import ToolCall
 from eucentric.core.clock import utc_now
 from eucentric.core.errors import BadInput, Defect, EucentricError, Stopped
 from eucentric.core.instrument import MicroscopeState
@@ -48,6 +53,7 @@ class Session:
         self.taking = Taking(run)
         self.checkpoint = Checkpoint(run, self.taking, observer)
         run.checkpoint = self.checkpoint.before_act
+        self.asking = Asking(run, self.taking, self.checkpoint)
         self.proposal: Proposal | None = None
         self.shown: Preview | None = None
         self.agenda: Agenda | None = None
@@ -55,6 +61,10 @@ class Session:
         self.skipped: list[str] = []
         self.error: EucentricError | None = None
         self.gate: str | None = None
+        self._only: str | None = None
+        """The step that alone was approved, once it has begun."""
+        self.rejected: list[str] = []
+        """Plans that were rejected one after the other: by whom and why."""
         self.say = ""
         self.rounds = Rounds(run)
 
@@ -80,6 +90,7 @@ class Session:
             findings=self.run.findings(),
             positions=self.run.positions(),
             tools=tuple(tool.name for tool in CATALOGUE),
+            rejected=tuple(self.rejected),
         )
 
     @property
@@ -101,7 +112,7 @@ class Session:
         """Sentence to proposal; returns its outcome."""
         if self.planner is None:
             raise Defect("no planner")
-        self.proposal = self.planner.propose(self.request, self.situation())
+        self.proposal = self._numbered(self.planner.propose(self.request, self.situation()))
         body: dict[str, Any] = {"proposal": self.proposal.model_dump(mode="json")}
         if self.proposal.plan:
             body["plan_sha256"] = self.proposal.plan.sha256
@@ -111,8 +122,16 @@ class Session:
         self.say = self.proposal.say
         return self.proposal.outcome
 
+    def _numbered(self, proposal: Proposal) -> Proposal:
+        """A plan after a rejection is a later revision."""
+        if proposal.plan is None or not self.rejected:
+            return proposal
+        plan = proposal.plan.model_copy(update={"revision": 1 + len(self.rejected)})
+        return proposal.model_copy(update={"plan": plan})
+
     def rehearse(self) -> str:
         """Plan to preview: 'ok', or 'refused' if it can't run as it is."""
+        self.run.planner = self.plan.planner
         self.shown = priced(self.run, self.plan, self.budget())
         body = {"preview": self.shown.model_dump(mode="json"), "plan_sha256": self.plan.sha256}
         self.run.log("previewed", f"{self.shown.seconds:.0f} s, {self.shown.frames} frames", body)
@@ -122,14 +141,38 @@ class Session:
         return "refused" if self.shown.problems else "ok"
 
     def ask(self) -> str:
-        """Ask a person; returns the outcome at the gate."""
+        """Ask about the plan, or about what is left of it; returns the outcome at the gate."""
         while True:
-            asked = self._question()
-            approval = wait_for_answer(self.run, asked, self.checkpoint.at_gate(self.channel))
+            plan, shown = self._left()
+            self.gate = None
+            approval = self.asking.ask(
+                plan, shown, self.channel, plan_sha256=self.plan.sha256, done=self._done_so_far()
+            )
+            self.gate = approval.gate
             self.observer.decided(approval)
             if approval.outcome != "edited":
                 return self._answered(approval)
             self._edit(approval.reason)
+
+    def _left(self) -> tuple[Plan, Preview]:
+        """The plan with its price; once a step of it was done, the steps after it."""
+        if self.shown is None:
+            raise Defect("asked before the preview")
+        if self.agenda is None:
+            return self.plan, self.shown
+        rest = self._rest_of(self.plan)
+        return rest, priced(self.run, rest, self.budget())
+
+    def _rest_of(self, plan: Plan) -> Plan:
+        """What of a plan is still to be done: all of it, or from the step that waits."""
+        if self.agenda is None or not self.agenda.waiting:
+            return plan
+        names = [step.id for step in plan.steps]
+        begin = names.index(self.agenda.waiting[0].step.id)
+        return plan.model_copy(update={"steps": plan.steps[begin:]})
+
+    def _done_so_far(self) -> str:
+        return ", ".join(f"{one['step']} {one['tool']}" for one in self.answers)
 
     def ask_again(self) -> str:
         """For a resumed run: use a decision that was given while it was parked, else ask anew.
@@ -149,29 +192,35 @@ class Session:
                 return self._answered(approval)
         return self.ask()
 
-    def _question(self) -> Asked:
-        if self.shown is None:
-            raise Defect("asked before the preview")
-        count = len(self.run.store.ledger.events(run=self.run.id, kinds=("asked",)))
-        self.gate = f"g{count + 1}"
-        asked = question_of(self.run, self.plan, self.shown, self.gate)
-        open_gate(self.run, asked)
-        return asked
-
     def _answered(self, approval: Approval) -> str:
-        if approval.outcome != "approved":
+        if approval.outcome not in GRANTING:
             self.checkpoint.raise_if_aborted()
+            if approval.outcome == "rejected" and self._another_plan(approval):
+                return "replan"
             self.say = GATE_SAYS.get(approval.outcome, approval.outcome).format(
                 run=self.run.id, gate=approval.gate, by=approval.by, reason=approval.reason
             )
             return approval.outcome
+        self.rejected.clear()
         self.take(approval)
         return "approved"
+
+    def _another_plan(self, approval: Approval) -> bool:
+        """Whether the planner is asked for another one; after three rejections in a row nobody is."""
+        self.rejected.append(f"{approval.by}: {approval.reason or 'no reason given'}")
+        left = IN_A_ROW - len(self.rejected)
+        revises = getattr(self.planner, "revises", False) and self.agenda is None
+        if revises and left > 0:
+            self.observer.told(
+                f"Rejected by {approval.by}; the planner is asked for another plan ({left} left)."
+            )
+        return bool(revises and left > 0)
 
     def take(self, approval: Approval) -> None:
         """Put an approval in force (see `Taking.take`); from now on the instrument's suspenders count."""
         self.executor.permit = self.taking.take(approval, self.plan.sha256)
         self.checkpoint.arm()
+        self._only = None
 
     def _edit(self, text: str) -> None:
         """Apply 'step.argument=value' and rehearse again; a change that can't run is not taken over."""
@@ -179,21 +228,32 @@ class Session:
             raise Defect("no proposal to edit")
         try:
             plan = edited(self.plan, text)
-            problems = priced(self.run, plan, self.budget()).problems
+            problems = priced(self.run, self._rest_of(plan), self.budget()).problems
         except BadInput as error:
             problems = (str(error),)
         if problems:
             self.observer.told(f"Not changed: {'; '.join(problems)}")
             return
+        before = self.plan
         self.proposal = self.proposal.model_copy(update={"plan": plan})
-        body = {"proposal": self.proposal.model_dump(mode="json"), "plan_sha256": plan.sha256, "edit": text}
+        body = {
+            "proposal": self.proposal.model_dump(mode="json"),
+            "plan_sha256": plan.sha256,
+            "edit": text,
+            "changes": plan_changes(before, plan),
+        }
         self.run.log("planned", f"edited: {text}"[:400], body, actor="person")
-        self.rehearse()
+        if self.agenda is None:
+            self.rehearse()
+        else:
+            self.agenda.waiting = [Item(step) for step in self._rest_of(plan).steps]
 
     def next_call(self) -> str:
-        """Make one call; returns 'more', 'over' or 'stop'."""
+        """Make one call; returns 'more', 'over', 'stop', or 'ask' where only one step was approved."""
         if self.agenda is None:
             self.agenda = Agenda(self.run.id, self.plan)
+        if self._step_is_over(self.agenda):
+            return "ask"
         try:
             self._go_on()
             if self.agenda.waiting and not self._safety and self.checkpoint.before_call():
@@ -203,6 +263,16 @@ class Session:
             return self._finish_early(self.agenda) if error.error_code == FINISHED else self._halt(error)
         self._tell_left_out(self.agenda)
         return "over" if following is None else self._make(self.agenda, *following)
+
+    def _step_is_over(self, agenda: Agenda) -> bool:
+        """Whether the one step that was approved has been done and others wait."""
+        permit = self.executor.permit
+        if permit is None or permit.approval.outcome != "stop_after_step" or not agenda.waiting:
+            return False
+        first, begins = agenda.waiting[0], not agenda.waiting[0].path
+        if self._only is None:
+            self._only = first.step.id
+        return begins and first.step.id != self._only
 
     @property
     def _safety(self) -> bool:
@@ -286,6 +356,7 @@ class Session:
             "skipped": self.skipped,
             "beam": beam,
             "restored": restored,
+            **self.checkpoint.told_wait(),
             **self.taking.counted(),
         }
         if ending == "stopped":

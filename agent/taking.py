@@ -5,7 +5,7 @@ from typing import Any
 
 from eucentric.agent.counting import reading
 from eucentric.agent.gate import held_when_asked
-from eucentric.agent.permit import Permit
+from eucentric.agent.permit import Permit, Terms
 from eucentric.agent.restore import Snapshot
 from eucentric.agent.run import Run
 from eucentric.core.calls import Approval
@@ -32,12 +32,14 @@ class Taking:
             approved could not know that.
         """
         instrument, state = self.run.instrument, self.run.now()
-        permit = Permit(approval, plan_sha256, instrument.capabilities().limits_version, state.time_s)
+        terms = Terms.of(plan_sha256, instrument.capabilities(), self.run.rules.label)
+        permit = Permit(approval, terms, state.time_s)
         permit.check_state(state)
         self._check_hold(approval, state.held)
-        instrument.lease(f"run {self.run.id}")
-        self._leased = True
-        self.before = self._first_seen(state.commands)
+        if not self._leased:  # a run may ask again while it holds the instrument
+            instrument.lease(f"run {self.run.id}")
+            self._leased = True
+            self.before = self._first_seen(state.commands)
         if held := instrument.held():
             self._check_hold(approval, held)
             self.run.log(
@@ -89,6 +91,14 @@ class Taking:
     def counted(self) -> dict[str, Any]:
         """The driver's count of commands, for a row of what is no act; nothing if the instrument was never taken."""
         return reading(self.run.instrument) if self.before else {}
+
+    def dark_for_question(self, why: str) -> str:
+        """Blank: nobody knows how long a person takes. A beam that is not ours is held, too."""
+        beam = self.darken()
+        if beam == "not ours":
+            self.run.instrument.blank(why)
+            beam = "blanked" if self.run.instrument.state().blanked else "NOT VERIFIED"
+        return beam
 
     def let_go(self) -> str:
         """Blank and give the lease back; what the blanker says then."""

@@ -8,8 +8,9 @@ from typing import Any
 from eucentric.agent.acts import GatedMicroscope, named_state
 from eucentric.agent.dosebook import Charge
 from eucentric.agent.executor import Executor
-from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.run import Run
+from eucentric.bench.approved import on_record
 from eucentric.bench.dose_plans import Act
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import ApprovalRefused, CommandTimeout, DoseRefused, EucentricError
@@ -92,10 +93,9 @@ class Rig:
         )  # fmt: skip
         approval = Approval(
             gate=f"g{self.runs}", outcome="approved", by="bench", envelope=envelope, expires_utc=expiry(1),
-            binding=binding_of("bench", version, state).sha256,
+            binding=binding_of(Terms("bench", version), state).sha256,
         )  # fmt: skip
-        run.log("decided", "approved", approval.model_dump(mode="json"), actor="bench")
-        self.executor.permit = Permit(approval, "bench", version, state.time_s)
+        self.executor.permit = Permit(on_record(run, approval), Terms("bench", version), state.time_s)
         return run
 
     def carry_out(self, plan: list[Act]) -> None:

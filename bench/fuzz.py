@@ -27,7 +27,7 @@ _CONTROL_CALLS, _QUICK_CONTROL_CALLS = 2_000, 250
 _STAGES = ("ideal", "worn")
 _BAR_MS = 10.0
 _PERMIT_CHECKS = (
-    "check_call", "check_state", "check_limits", "check_place", "check_move", "check_optics", "check_scan",
+    "check_call", "check_state", "check_declared", "check_place", "check_move", "check_optics", "check_scan",
 )  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from eucentric.agent.executor import Executor
-from eucentric.agent.permit import Permit, binding_of
+from eucentric.agent.permit import Permit, Terms, binding_of
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
+from eucentric.bench.approved import on_record
 from eucentric.bench.fuzz_calls import REACH_UM, Draft
 from eucentric.bench.spy import TOLERANCE, Account, Grant, Inner, Spy, Watch, facts_of
 from eucentric.bench.spy_limits import SHIPPED, TIGHT
@@ -302,8 +303,7 @@ class Rig:
 
     def approve(self, desk: Desk, bounds: dict[str, Any], *, seconds_valid: float = 3600.0) -> Permit:
         """Ask and decide: the row of the decision, the permit in force, and what the spy is told."""
-        approval = self.approval(desk, bounds, seconds_valid=seconds_valid)
-        desk.run.log("decided", "approved", approval.model_dump(mode="json"), actor="the bench")
+        approval = on_record(desk.run, self.approval(desk, bounds, seconds_valid=seconds_valid))
         permit = self.permit(desk, approval)
         desk.executor.permit = permit
         state = self.guard.state()
@@ -335,7 +335,7 @@ class Rig:
             gate=gate,
             outcome="approved",
             by="the bench",
-            binding=binding_of(desk.plan, caps.limits_version, state).sha256,
+            binding=binding_of(Terms(desk.plan, caps.limits_version), state).sha256,
             envelope=Envelope(**bounds),
             expires_utc=_utc(time.time() + seconds_valid),
         )
@@ -343,7 +343,7 @@ class Rig:
     def permit(self, desk: Desk, approval: Approval) -> Permit:
         """As the session makes it."""
         version = desk.run.capabilities.limits_version
-        return Permit(approval, desk.plan, version, self.guard.state().time_s)
+        return Permit(approval, Terms(desk.plan, version), self.guard.state().time_s)
 
     # --- calls ----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.permit import Terms
 from eucentric.bench import fuzz_calls as calls
 from eucentric.bench.fuzz_rig import BUDGET, NARROW, WIDE, Rig
 from eucentric.bench.spy import Watch
@@ -132,7 +133,7 @@ def _forge(rig: Rig, how: str) -> None:
     approval, its_plan, its_version = forgeries[how]
     now = rig.guard.state().time_s
     desk.executor.permit = type(desk.executor.permit or rig.permit(desk, fresh))(
-        approval, its_plan, its_version, now
+        approval, Terms(its_plan, its_version), now
     )
 
 

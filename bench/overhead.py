@@ -8,9 +8,10 @@ from typing import Any
 
 from eucentric.agent.acts import named_state
 from eucentric.agent.executor import Executor
-from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.pricing import priced
 from eucentric.agent.run import Run
+from eucentric.bench.approved import on_record
 from eucentric.bench.contract import at_most, report
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.plan import Plan, Step
@@ -40,13 +41,14 @@ def _executor(folder: Path, seed: int) -> Executor:
     run = Run(store, "r-0001", guard, card.model_copy(update={"dose_budget_e_per_a2": 1e9}) if card else None)
     executor = Executor(run, lambda: (folder, folder))
     state = named_state(run.capabilities.identity, True, guard.state(), guard.held())
-    binding = binding_of("bench", run.capabilities.limits_version, state).sha256
+    binding = binding_of(Terms("bench", run.capabilities.limits_version), state).sha256
     approval = Approval(
         gate="g1", outcome="approved", by="bench", binding=binding, envelope=_WIDE, expires_utc=expiry(1)
     )
     guard.lease("bench")
-    run.log("decided", "approved", approval.model_dump(mode="json"), actor="bench")
-    executor.permit = Permit(approval, "bench", run.capabilities.limits_version, state.time_s)
+    executor.permit = Permit(
+        on_record(run, approval), Terms("bench", run.capabilities.limits_version), state.time_s
+    )
     return executor
 
 

@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Plan and price a sentence; nothing is executed."),
     "approve": ("decide", "Approve a parked run's gate (terminal and operator secret needed)."),
     "deny": ("decide", "Reject a parked run's gate, with a reason."),
+    "edit": ("decide", "Change one argument of a plan that waits at a gate; it is asked again."),
+    "escalate": ("decide", "Say that a gate takes somebody higher; the question stays open."),
+    "grants": ("grants", "Standing grants: who let what pass, what is left; revoke one."),
+    "policy": ("policy", "The site's rules; which rule decides a call."),
     "resume": (
         "resume",
         "Release a paused run; explain a stopped, parked or crashed one and take it up again.",

@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
     "frame": "CPU of one simulated frame, beside the reference kernel.",
     "fuzz": "Adversarial calls at the executor, judged at the driver by a spy with its own limits.",
+    "gate": "Races of processes at a gate, forged and void approvals, strangers: one decision, the first.",
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",

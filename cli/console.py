@@ -1,10 +1,7 @@
 """How a run looks on a terminal: short lines, units always, questions at the gate."""
 
-import contextlib
 import re
-import select
 import sys
-import termios
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +10,12 @@ import click
 from eucentric.agent.agenda import Item
 from eucentric.agent.card import plan_lines
 from eucentric.agent.executor import finding_line
-from eucentric.agent.gate import Answer, Asked
 from eucentric.agent.judge import Judgement
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.preview import Preview
 from eucentric.agent.session import Observer
-from eucentric.core.calls import Approval, GateOutcome, ToolCall, ToolResult
+from eucentric.core.approval import Approval
+from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.text import visible
 
@@ -130,61 +127,3 @@ def _quoted(text: str, first: str = "  ") -> str:
 def _refused_late(outcome: RunOutcome) -> bool:
     """Refused after the plan was shown: the planner's own refusal has been said already."""
     return outcome.outcome == "refused" and outcome.preview is not None
-
-
-class Terminal:
-    """Asks the person at this terminal; nothing is preselected and Enter alone decides nothing."""
-
-    def __init__(self, by: str) -> None:
-        self.by = by
-        self._asking: GateOutcome | None = None
-        """What the next line belongs to: a reason or a change."""
-
-    def show(self, asked: Asked) -> None:
-        """The card. What was typed before it was on the screen is no answer to it."""
-        with contextlib.suppress(termios.error, OSError, ValueError):
-            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        click.echo("")
-        click.echo(asked.card)
-        self._prompt()
-
-    def _prompt(self) -> None:
-        click.echo("\nApprove this envelope?   [a]pprove  [e]dit  [r]eject  [?]   (Ctrl-C stops)  ", nl=False)
-
-    def poll(self, asked: Asked, seconds: float) -> Answer | None:
-        """A line typed within that time."""
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        if not ready:
-            return None
-        line = sys.stdin.readline()
-        if line == "":
-            return Answer("no_channel", "nobody", "the terminal went away")
-        if self._asking is not None:
-            return self._finished(self._asking, line.strip())
-        return self._read(line.strip().lower())
-
-    def _finished(self, outcome: GateOutcome, text: str) -> Answer:
-        self._asking = None
-        if outcome == "edited":
-            return Answer("edited", self.by, edit=text)
-        return Answer("rejected", self.by, text or "no reason given")
-
-    def _read(self, word: str) -> Answer | None:
-        if word in ("a", "approve"):
-            return Answer("approved", self.by)
-        if word in ("r", "reject"):
-            self._asking = "rejected"
-            click.echo("Reason (Enter): ", nl=False)
-            return None
-        if word in ("e", "edit"):
-            self._asking = "edited"
-            click.echo("Change (step.argument=value, such as s3_image.dwell_us=0.4), Enter: ", nl=False)
-            return None
-        click.echo(
-            "Type a letter and press Enter.\n"
-            "a  run the plan inside the bounds of the last line\n"
-            "e  change one argument; the plan is priced and asked again\n"
-            "r  nothing is sent to the instrument; you are asked for a reason"
-        )
-        self._prompt()
-        return None

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from eucentric.agent.likeness import Again
     from eucentric.agent.planner import Planner
+    from eucentric.agent.rules import RuleBook
     from eucentric.core.request import SpecimenCard
+    from eucentric.core.roles import Role
     from eucentric.core.settings import Settings
     from eucentric.core.store import Store
     from eucentric.instruments.instrument import Instrument
@@ -76,6 +79,15 @@ def specimen_card(path: Path | None, uri: str) -> "SpecimenCard | None":
     return card_of_twin(uri)
 
 
+def rule_book(uri: str) -> "RuleBook":
+    """The rules of the site that the settings name, else the built-in ones."""
+    from eucentric.agent.rules import BUILT_IN, load_rules
+    from eucentric.core.places import canonical_uri
+
+    path = settings().policy
+    return BUILT_IN if path is None else load_rules(path, canonical_uri(uri))
+
+
 def open_by_uri(uri: str | None) -> "tuple[str, Instrument]":
     """The instrument named by the option or the settings, through its host process."""
     from eucentric.core.places import canonical_uri
@@ -110,10 +122,35 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
     return SafetyFirst(LlmPlanner(client, CATALOGUE, mode=llm.mode, store_evidence=keep, picture=picture))
 
 
+def make_again(store: Path | None, run: str, drop: tuple[str, ...], change: tuple[str, ...]) -> "Again":
+    """The plan of an earlier run, in the planner's place."""
+    from eucentric.agent.likeness import Again
+
+    opened = open_store(store, existing=True)
+    try:
+        return Again(opened, run, drop, change)
+    finally:
+        opened.close()
+
+
 def _key() -> str | None:
     import os
 
     return os.environ.get("EUCENTRIC_API_KEY")
+
+
+def proved(name: str, secret: str) -> "tuple[Role, Any]":
+    """The role of an operator whose secret fits, and what signs in their name (None without a key).
+
+    Raises
+    ------
+    ApprovalRefused
+        It does not fit.
+    """
+    from eucentric.core.operators import prove
+    from eucentric.core.signing import signer_for
+
+    return prove(name, secret).role, signer_for(name, secret)
 
 
 def who() -> str:

@@ -68,7 +68,7 @@ def resume(
     try:
         outcome = take_up(
             opened, run_id, handle, channel, console, by=options.who(),
-            settle=lambda _, doubt: _settled(run_id, doubt, in_doubt),
+            settle=lambda _, doubt: _settled(run_id, doubt, in_doubt), rules=options.rule_book(uri),
             prepare=lambda session: stop_on_interrupt(session, uri, console),
         )  # fmt: skip
     finally:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 @options.store_option
 @options.json_option
 def status(store: Path | None, as_json: bool) -> None:
-    """Which hosts run, whether their beams are blanked or held, and which runs are open, paused or parked."""
+    """Which hosts run, whether beams are blanked or held, which runs are open, paused or parked, which grants live."""
     from eucentric.core import stop as stopping
     from eucentric.core.text import visible
 
     hosts = stopping.status()
-    runs = _runs(store)
+    runs, granted = _runs(store), _grants(store)
     if as_json:
-        click.echo(json.dumps({"hosts": hosts, "runs": runs}, ensure_ascii=False))
+        click.echo(json.dumps({"hosts": hosts, "runs": runs, "grants": granted}, ensure_ascii=False))
         return
     for host in hosts:
         beam = {True: "beam blanked", False: "BEAM ON", None: "beam NOT READABLE"}[host["blanked"]]
@@ -34,12 +34,34 @@ def status(store: Path | None, as_json: bool) -> None:
         click.echo(f"host  {visible(str(host['uri']))}  {beam}  held: {held}  lease: {lease}")
     if not hosts:
         click.echo("no instrument host is running")
+    for line in granted:
+        click.echo(f"grant {line}   (end it: eucentric grants revoke {line.split()[0]})")
     for run in runs[:10]:
         click.echo(f"{run['run']}  {run['state']:<28}  {run['request']}")
         if run["gate"]:
-            click.echo(f"        approve with: eucentric approve {run['run']} {run['gate']} --as NAME")
+            answer = f"eucentric approve {run['run']} {run['gate']} --as NAME"
+            click.echo(f"        needs {run['needs']}: {answer}   (or edit, escalate, deny)")
         if run["waits"] == "paused":
             click.echo(f"        let it go on with: eucentric resume {run['run']}   (or finish, abort)")
+
+
+def _grants(store: Path | None) -> list[str]:
+    """Standing grants that may still answer a question, a line each."""
+    from eucentric.agent.grants import live, uses_left
+    from eucentric.core.text import visible
+
+    folder = store or options.settings().store
+    if not (folder / "audit.db").exists():
+        return []
+    opened = options.open_store(folder, existing=True)
+    try:
+        return [
+            f"{visible(one.id)} by {visible(one.by, limit=80)}: {uses_left(opened, one)} of {one.uses} uses left, "
+            f"until {visible(one.expires_utc)}"
+            for one in live(opened)
+        ]
+    finally:
+        opened.close()
 
 
 def _runs(store: Path | None) -> list[dict[str, Any]]:
@@ -58,13 +80,17 @@ def _runs(store: Path | None) -> list[dict[str, Any]]:
 
 def _row(store: "Store", story: "Recovery") -> dict[str, Any]:
     from eucentric.agent.control import standing, told
+    from eucentric.agent.gate import needs_words, question
     from eucentric.core.text import visible
+
+    gate = story.open_gate if story.ending in (None, "parked") else None
 
     waits = standing(store.ledger, story.run) if story.running else None
     return {
         "run": story.run,
         "state": told(waits) if waits else story.state,
         "waits": waits.kind if waits else None,
-        "gate": story.open_gate if story.ending in (None, "parked") else None,
+        "gate": gate,
+        "needs": needs_words(question(store, story.run, gate).needs) if gate else None,
         "request": visible(story.request.text, limit=70),
     }

@@ -70,8 +70,20 @@ def _details(row: Event) -> Iterator[str]:
     elif row.kind == "decided":
         seen = f"card sha {body['card_sha256'][:12]}…, {body['seconds_on_screen']} s on screen"
         yield f"{seen}, until {body['expires_utc']}"
+        if body.get("role", "user") != "user" or body.get("consents"):
+            people = [*body.get("consents", ()), body]
+            yield "proved: " + ", ".join(f"{one.get('name')} ({one.get('role')})" for one in people)
+        if body.get("automatic"):
+            yield "nobody was asked"
         if body.get("reason"):
             yield f"because {body['reason']}"
+    elif row.kind == "asked" and body.get("needs"):
+        needs = body["needs"]
+        who = f"{needs['approvers']} × {needs['role']}"
+        yield f"needs {who}, {needs['impact']} impact; beam {body.get('beam', '?')} while it waits"
+    elif row.kind == "granted":
+        grant = body["grant"]
+        yield f"{grant['uses']} times until {grant['expires_utc']}, tools {', '.join(grant['envelope']['tools'])}"
     elif row.kind == "resolved":
         yield f"decided by {row.actor}"
         yield from body.get("evidence", ())

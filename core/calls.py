@@ -1,19 +1,15 @@
-"""Calls, results and approvals: what the executor matches before anything moves."""
+"""Calls, results, costs and findings: what crosses between tools and the executor."""
 
 from typing import Any, Literal
 
 from pydantic import Field
 
+from eucentric.core.approval import Approval, Binding, Envelope, GateOutcome
 from eucentric.core.base import Model
 from eucentric.core.canonical import digest
 from eucentric.core.instrument import Frame
 
 Risk = Literal["read", "analyse", "control", "expose", "safety"]
-
-GateOutcome = Literal[
-    "approved", "edited", "rejected", "granted-for-class", "deferred", "escalated", "timed_out", "no_channel",
-    "stop_after_step", "aborted",
-]  # fmt: skip
 
 
 class ToolCall(Model):
@@ -65,62 +61,6 @@ class Cost(Model):
     """All that reach the specimen, wherever, at most."""
     frames: int = 0
     megabytes: float = 0.0
-
-
-class Envelope(Model):
-    """A bounded approval: any act inside every bound is covered, any other is asked or refused."""
-
-    tools: tuple[str, ...]
-    """Names of tools that may act."""
-    max_frames: int = Field(ge=0)
-    max_dose_e_per_a2: float = Field(ge=0)
-    """At any place, with what it had before [e/Å²]."""
-    max_electrons: float | None = Field(None, gt=0)
-    """In all, wherever they go; None: not bounded."""
-    x_um: tuple[float, float]
-    """Stage box [µm]."""
-    y_um: tuple[float, float]
-    z_um: tuple[float, float] = (-300.0, 300.0)
-    alpha_deg: tuple[float, float] = (0.0, 0.0)
-    beta_deg: tuple[float, float] = (0.0, 0.0)
-    max_probe_current_pa: float = Field(ge=0)
-    max_seconds: float = Field(gt=0)
-    """Instrument time from the approval on [s]."""
-
-
-class Binding(Model):
-    """What an approval is tied to; if any of it changes, the approval is void."""
-
-    plan: str
-    limits_version: str
-    instrument: str
-    holder: str
-    loading: str
-    voltage_kv: float
-    epoch: int
-    calibration: str = "none"
-
-    @property
-    def sha256(self) -> str:
-        """Digest that the approval carries."""
-        return digest(self.model_dump(mode="json"))
-
-
-class Approval(Model):
-    """A decision at a gate, by a person or by a policy file that a person wrote."""
-
-    gate: str
-    outcome: GateOutcome
-    by: str
-    """'j.doe (tty pts/1)' or 'policy demo-envelope.toml sha256…'."""
-    binding: str = ""
-    """`Binding.sha256` at the time of asking."""
-    envelope: Envelope | None = None
-    reason: str = ""
-    card_sha256: str = ""
-    """Digest of the card that was shown."""
-    seconds_on_screen: float = 0.0
-    expires_utc: str = ""
 
 
 class Interval(Model):

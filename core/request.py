@@ -24,6 +24,16 @@ class SpecimenCard(Model):
     notes: str = Field("", max_length=2000)
 
 
+class Like(Model):
+    """An earlier run whose plan is made again."""
+
+    run: str
+    plan_sha256: str
+    """Of that plan, as it was last."""
+    changed: tuple[str, ...] = ()
+    """What is not as it was, line by line."""
+
+
 LONGEST = 4000
 """Characters of a request."""
 
@@ -37,3 +47,5 @@ class Request(Model):
     instrument: str
     """The instrument's URI."""
     planner: str = "grammar"
+    like: Like | None = None
+    """The run whose plan this is, if nobody planned it anew."""

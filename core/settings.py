@@ -39,6 +39,8 @@ class Settings(Model):
     """A specimen card (TOML)."""
     limits: dict[str, HomePath] = Field(default_factory=dict)
     """Limits (TOML) of an instrument, by the beginning of its address; the longest that matches counts."""
+    policy: HomePath | None = None
+    """The rules of the site (TOML): which calls are asked of whom."""
     llm: ModelSettings = ModelSettings()
 
 

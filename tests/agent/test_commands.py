@@ -1,17 +1,17 @@
 """The commands around a run: exit codes, one JSON object, and nothing hostile on the console."""
 
 import json
-import os
 import signal
-import time
 
 import pytest
 from workbench import IMAGE, Person, Planned, image, step
 
 import eucentric.cli.options as cli_options
-from eucentric.agent.gate import Answer, Nobody, decide, question
+from eucentric.agent.channels import Nobody
+from eucentric.agent.deciding import decide
+from eucentric.agent.gate import Answer, question
 from eucentric.cli import main
-from eucentric.cli.console import Console, Terminal
+from eucentric.cli.console import Console
 from eucentric.core.errors import NeedsClarification, Stopped, StoreFull
 from eucentric.core.store import Store
 from eucentric.instruments.guard import Guard
@@ -207,51 +207,6 @@ def test_hostile_words_forge_no_line_of_the_console(bench, command):
     _, out, _ = command("status")
     assert not any(line.startswith("Gate") for line in out.split("\n"))
     assert "\x1b" not in out
-
-
-@pytest.mark.parametrize(
-    ("typed", "outcome"),
-    [
-        ("a\n", "approved"),
-        ("approve\n", "approved"),
-        ("r\nno\n", "rejected"),
-        ("e\ns.x=1\n", "edited"),
-        ("", "no_channel"),
-        ("\n", None),
-        ("yes\n", None),
-        ("?\n", None),
-    ],
-)
-def test_what_is_typed_at_the_gate(monkeypatch, typed, outcome):
-    import io
-
-    monkeypatch.setattr("select.select", lambda *_: ([1], [], []))
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    asks = Terminal("j")
-    answer = asks.poll(None, 0.1)
-    if typed.count("\n") > 1:  # the reason or the change is the next line, and a stop can come between
-        assert answer is None
-        answer = asks.poll(None, 0.1)
-    assert (answer and answer.outcome) == outcome
-
-
-def test_what_was_typed_before_the_card_is_no_answer(bench, monkeypatch):
-    import pty
-    import sys
-
-    ours, theirs = pty.openpty()
-    os.write(ours, b"a\n")
-    time.sleep(0.05)
-    with os.fdopen(theirs, "r") as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        person = Terminal("j")
-        bench.carry(image(), person=Nobody())
-        asked = question(bench.store, "r-0001")
-        person.show(asked)
-        assert person.poll(asked, 0.1) is None
-        os.write(ours, b"a\n")
-        assert person.poll(asked, 1.0).outcome == "approved"
-    os.close(ours)
 
 
 def test_a_quiet_console_says_nothing(bench, capsys):

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from workbench import URI, Person, Planned, image, in_thread, step
 
-from eucentric.agent import gate
+from eucentric.agent import deciding
 from eucentric.agent.conduct import new_run, take_up
 from eucentric.agent.control import (
     ABORTED,
@@ -236,13 +236,13 @@ def test_hands_on_the_stage_during_a_pause_park_the_run(bench, other):
 def test_an_approval_that_expires_during_a_pause_parks_the_run_and_frees_the_instrument(
     bench, other, monkeypatch
 ):
-    monkeypatch.setattr(gate, "APPROVAL_HOURS", 1.5 / 3600)
+    monkeypatch.setattr(deciding, "APPROVAL_HOURS", 1.5 / 3600)
     at_frame(bench, 2, lambda: other.ask("pause"))
     outcome = bench.carry(series())
     assert (outcome.outcome, outcome.exit_code, frames(bench)) == ("parked", 6, 2)
     assert "expired" in outcome.error["what"]
     assert (bench.guard.owner, bench.guard.held()) == (None, None)
-    monkeypatch.setattr(gate, "APPROVAL_HOURS", 8.0)
+    monkeypatch.setattr(deciding, "APPROVAL_HOURS", 8.0)
     person = Person()
     again = take_up(
         bench.store, bench.run.id, bench.guard, person, Observer(), by="me", settle=lambda *_: "give-up"

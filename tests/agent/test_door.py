@@ -1,14 +1,17 @@
 """One door: what is not approved, recorded and inside every bound never reaches the driver."""
 
+from dataclasses import replace
+
 import pytest
 from workbench import IMAGE, URI, Person, image, step
 
 from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.executor import Executor
 from eucentric.agent.gate import Answer
-from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.readback import named_state
 from eucentric.agent.session import Observer
+from eucentric.bench.approved import on_record
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import (
     ApprovalRefused,
@@ -55,11 +58,10 @@ def executor(bench, *, permit=True, expires="", **bounds):
         state = named_state(run.capabilities.identity, True, bench.guard.state(), None)
         version = run.capabilities.limits_version
         approval = Approval(
-            gate="g1", outcome="approved", by="t", binding=binding_of("p", version, state).sha256,
+            gate="g1", outcome="approved", by="t", binding=binding_of(Terms("p", version), state).sha256,
             envelope=Envelope(**{**WIDE, **bounds}), expires_utc=expires or expiry(1),
         )  # fmt: skip
-        run.log("decided", "approved", approval.model_dump(mode="json"))
-        made.permit = Permit(approval, "p", version, state.time_s)
+        made.permit = Permit(on_record(run, approval), Terms("p", version), state.time_s)
         bench.guard.lease("t")
     return made
 
@@ -137,7 +139,7 @@ def test_an_approval_is_void_when_what_it_was_for_changed(bench, change, declare
 
 def test_an_approval_is_for_one_plan(bench):
     made = executor(bench)
-    made.permit.plan = "another"
+    made.permit.terms = replace(made.permit.terms, plan="another")
     with pytest.raises(ApprovalRefused, match="changed since"):
         made.call(call("acquire_image"))
     assert bench.spy.sent == []

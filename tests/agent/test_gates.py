@@ -6,8 +6,10 @@ import time
 import pytest
 from workbench import URI, Person, Planned, image, in_thread, step
 
+from eucentric.agent.channels import ByPolicy, Deny, Nobody
+from eucentric.agent.deciding import decide, decision
 from eucentric.agent.edit import edited
-from eucentric.agent.gate import Answer, ByPolicy, Deny, Nobody, decide, decision, question
+from eucentric.agent.gate import Answer, question
 from eucentric.agent.policy import load_policy, outside
 from eucentric.core.calls import Envelope
 from eucentric.core.errors import BadInput, LedgerError
@@ -44,7 +46,7 @@ def policy(bench, text=POLICY):
         (Person(Answer("rejected", "j", "too much")), "refused", 3, "rejected"),
         (Person(Answer("deferred", "j")), "parked", 6, "deferred"),
         (Person(Answer("timed_out", "clock")), "parked", 6, "timed_out"),
-        (Person(Answer("stop_after_step", "j")), "failed", 1, "stop_after_step"),
+        (Person(Answer("escalated", "j", to_role="staff")), "parked", 6, "escalated"),
     ],
 )
 def test_outcomes_that_are_no_approval(bench, channel, ending, code, row):

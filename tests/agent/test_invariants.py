@@ -13,11 +13,12 @@ from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.conduct import new_run
 from eucentric.agent.executor import Executor
 from eucentric.agent.grammar import GrammarPlanner
-from eucentric.agent.permit import Permit, binding_of, expiry
+from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.readback import named_state
 from eucentric.agent.recovery import recover
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer
+from eucentric.bench.approved import on_record
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import ApprovalRefused, DoseRefused, InDoubt, NoSpecimenCard, Stopped
 from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Scan, StageMove
@@ -52,11 +53,10 @@ def permit_for(run):
     )  # fmt: skip
     approval = Approval(
         gate="g1", outcome="approved", by="t", envelope=envelope, expires_utc=expiry(1),
-        binding=binding_of("p", caps.limits_version, state).sha256,
+        binding=binding_of(Terms("p", caps.limits_version), state).sha256,
     )  # fmt: skip
-    run.log("decided", "approved", approval.model_dump(mode="json"))
     run.instrument.lease("t")
-    return Permit(approval, "p", caps.limits_version, state.time_s)
+    return Permit(on_record(run, approval), Terms("p", caps.limits_version), state.time_s)
 
 
 def call(run, tool):

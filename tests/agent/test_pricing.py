@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from workbench import Person, image, step
 
-from eucentric.agent.permit import Permit, expiry
+from eucentric.agent.permit import Permit, Terms, expiry
 from eucentric.core.calls import Approval
 from eucentric.core.errors import ApprovalRefused
 from eucentric.core.plan import Plan
@@ -81,9 +81,8 @@ def test_an_act_that_would_end_after_the_approval_is_not_begun(bench, seconds, b
     soon = approval.model_copy(
         update={"expires_utc": expiry(100 / 3600), "envelope": roomy(approval.envelope)}
     )
-    permit = Permit(
-        soon, out_plan(out).sha256, bench.guard.capabilities().limits_version, bench.run.now().time_s
-    )
+    terms = Terms.of(out_plan(out).sha256, bench.guard.capabilities())
+    permit = Permit(soon, terms, bench.run.now().time_s)
     if begun:
         permit.check_state(bench.run.now(), seconds)
         return

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from workbench import URI, Person, Planned, image, step
 
+from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import take_up
-from eucentric.agent.gate import Answer, Nobody, decide, question
+from eucentric.agent.deciding import decide
+from eucentric.agent.gate import Answer, question
 from eucentric.agent.lock import locked
 from eucentric.agent.recovery import explain, recover
 from eucentric.agent.session import Observer

@@ -4,8 +4,10 @@ import pytest
 from test_recovery import dead, kill_at, resume
 from workbench import URI, Person, image, step
 
+from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import new_run
-from eucentric.agent.gate import Answer, Nobody, decide, question
+from eucentric.agent.deciding import decide
+from eucentric.agent.gate import Answer, question
 from eucentric.agent.observer import Observer
 from eucentric.agent.run import Run
 from eucentric.agent.twins import find_twins, repeats_itself, twins

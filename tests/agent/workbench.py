@@ -4,6 +4,7 @@ import threading
 
 from eucentric.agent.conduct import conduct, new_run
 from eucentric.agent.gate import Answer
+from eucentric.agent.rules import BUILT_IN
 from eucentric.agent.session import Observer
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.request import Request, SpecimenCard
@@ -56,6 +57,12 @@ class Person:
 
     def __init__(self, *answers):
         self.answers, self.cards, self.asked = list(answers) or [Answer("approved", "tester")], [], []
+        self.told_of = []
+
+    person = True
+
+    def told(self, what, why):
+        self.told_of.append(what)
 
     def show(self, asked):
         self.cards.append(asked.card)
@@ -104,11 +111,21 @@ class Bench:
         """A guard that hears what the spy declares by now."""
         self.guard = Guard(self.spy)
 
-    def carry(self, *steps, person=None, planner=None, text="do it", instrument=None, prepare=None, **plan):
+    def carry(
+        self,
+        *steps,
+        person=None,
+        planner=None,
+        text="do it",
+        instrument=None,
+        prepare=None,
+        rules=BUILT_IN,
+        **plan,
+    ):
         request = Request(text=text, who="t", instrument=URI)
         observer = Observer()
         observer.told = self.note.append
-        self.run = new_run(self.store, instrument or self.guard, self.card, request, observer)
+        self.run = new_run(self.store, instrument or self.guard, self.card, request, observer, rules)
         return conduct(
             self.run, request, planner or Planned(*steps, **plan), person or Person(), observer,
             prepare=prepare or (lambda session: None),
