@@ -51,8 +51,12 @@ def _words(rule: "Rule") -> str:
 
 def _bound(bound: dict[str, Any]) -> str:
     signs = {"above": ">", "below": "<", "beyond": "beyond ±", "among": "one of"}
-    told = [f"{signs[key]} {value}" for key, value in bound.items() if value not in (None, ())]
+    told = [f"{signs[key]} {_plain(value)}" for key, value in bound.items() if value not in (None, ())]
     return visible(" and ".join(told), limit=120)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 @policy.command()
