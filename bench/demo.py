@@ -20,7 +20,7 @@ _NEEDED = 40
 
 
 @contextmanager
-def _own_state() -> Iterator[None]:
+def own_state() -> Iterator[None]:
     """Anchors of throw-away ledgers do not belong into the user's state directory."""
     before = os.environ.get("EUCENTRIC_STATE")
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def _slope(cases: list[dict[str, Any]]) -> float:
 
 def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     """Interval coverage, slope, and the answer where there is nothing to find [DECISIONS 14]."""
-    with _own_state():
+    with own_state():
         cases = [_case(number, seed) for number in range(4 if quick else _NEEDED)]
     n = len(cases)
     covered = sum(case["pass"] for case in cases)
