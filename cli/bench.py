@@ -19,6 +19,8 @@ BENCHES: dict[str, str] = {
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
+    "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
+    "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
 }
