@@ -17,6 +17,8 @@ from eucentric.core.approval import Needs
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard
 from eucentric.core.text import visible
+from eucentric.core.units import STAGE
+from eucentric.instruments.capabilities import Capabilities
 from eucentric.tools.base import Setting
 
 _NO_CARD = "no specimen card, no beam: give one with --specimen CARD.toml"
@@ -87,6 +89,7 @@ def question_of(
     notes = [*notes, ("Put back", restored_words(plan, state))]
     notes += [("Ends", f"at the latest when {end.words()}")] if end else []
     notes += [("Done before", line) for line in twins(run.store, run, plan)]
+    notes += [("Near", near_words(shown, run.capabilities))]
     notes += [("Needs", text) for text in _needs_lines(run, needs)]
     capabilities, label = run.instrument.capabilities(), run.rules.label
     one, like = (
@@ -105,6 +108,18 @@ def question_of(
         class_binding=like,
         steps_sha256=steps_sha256(plan),
     )
+
+
+def near_words(shown: Preview, capabilities: Capabilities) -> str:
+    """How much of the budget and of the stage's travel the worst case takes; '' for less than a tenth of either."""
+    dose = shown.dose_e_per_a2 / shown.budget_e_per_a2 if shown.budget_e_per_a2 > 0 else 0.0
+    travel = [
+        max(abs(low), abs(high)) * STAGE[key].factor / min(-spec.lower, spec.upper)
+        for key, (low, high) in ((key, getattr(shown, key)) for key in STAGE if key in Preview.model_fields)
+        if (spec := capabilities.axis(STAGE[key].si)) is not None and spec.lower < 0 < spec.upper
+    ]
+    shares = [("dose", dose, "of the budget at a target"), ("stage", max(travel, default=0.0), "of its travel")]
+    return "; ".join(f"{name} {share:.0%} {of}" for name, share, of in shares if share >= 0.1)
 
 
 def _needs_lines(run: Run, needs: Needs) -> list[str]:

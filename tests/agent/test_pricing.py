@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from workbench import Person, image, step
+from workbench import IMAGE, Bench, Person, image, step
 
+from eucentric.agent.gate import Answer
 from eucentric.agent.permit import Permit, Terms, expiry
 from eucentric.core.calls import Approval
 from eucentric.core.errors import ApprovalRefused
@@ -120,3 +121,27 @@ def test_two_steps_that_make_up_a_refused_one_are_refused_too(bench):
     assert out.exit_code == 3
     assert "from where the run begins" in out.say
     assert not bench.spy.sent
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ((image(),), ""),
+        ((step("m", "move_stage", x_um=-250.0),), "stage 25% of its travel"),
+        (
+            (step("t", "move_stage", alpha_deg=14.0), step("u", "move_stage", x_um=150.0)),
+            "stage 40% of its travel",
+        ),
+        ((step("s", "acquire_series", **{**IMAGE, "frames": 20}),), "dose 50% of the budget at a target"),
+    ],
+)
+def test_the_card_says_how_near_a_limit_the_plan_comes(bench, plan, words):
+    probe = Bench(bench.folder / "p")
+    probe.carry(image())
+    dose = probe.rows("intended")[0].body["charge"]["dose_e_per_a2"]
+    probe.store.close()
+    bench.card = bench.card.model_copy(update={"dose_budget_e_per_a2": 40 * dose})
+    person = Person(Answer("rejected", "j", "no"))
+    bench.carry(*plan, person=person)
+    near = [line for line in person.cards[0].split("\n") if line.startswith("Near")]
+    assert near == ([f"{'Near':<12} {words}"] if words else [])
