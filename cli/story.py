@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 _QUIET = ("intended", "returned", "called")
 
 
-def lines(rows: list[Event], *, acts: bool) -> Iterator[str]:
+def lines(rows: list[Event], *, acts: bool, clocks: bool = False) -> Iterator[str]:
     """One line an event; details below it for requests, plans, gates and findings."""
     for row in rows:
         if row.kind in _QUIET and not acts:
             continue
         yield row_line(row)
+        if clocks:
+            yield f"{'':>29}{clocks_of(row)}"
         yield from (f"{'':>29}{visible(text, limit=400)}" for text in _readable(row))
 
 
@@ -28,9 +30,19 @@ def row_line(row: Event) -> str:
     return f"{row.seq:>6}  {clock}  {row.kind:<9}{tool:<18} {visible(row.summary, limit=220)}"
 
 
-def why_lines(answer: "Why") -> Iterator[str]:
+def clocks_of(row: Event) -> str:
+    """The clocks of a row besides UTC."""
+    if row.clocks is None:
+        return "no other clock: written before rows had them"
+    instrument = row.clocks.instrument_s
+    known = "not known" if instrument is None else f"{instrument:.3f} s when last read"
+    return f"boot {visible(row.clocks.boot, limit=20)} + {row.clocks.mono_s:.6f} s, instrument's clock {known}"
+
+
+def why_lines(answer: "Why", store: str = "") -> Iterator[str]:
     """The answer to 'why?', each cause on its line."""
-    where = f"run {answer.run}" + (f", step {answer.step}" if answer.step else "")
+    where = (f"store {store}, " if store else "") + f"run {answer.run}"
+    where += f", step {answer.step}" if answer.step else ""
     yield f"{visible(answer.ts[11:23])}  {visible(answer.what, limit=200)}   {visible(where)}, event {answer.event}"
     told = [
         ("asked by", answer.asked_by),

@@ -10,8 +10,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from eucentric.core import anchor_signing
 from eucentric.core.canonical import canonical
 from eucentric.core.chain import Anchor, read_only
 from eucentric.core.clock import utc_now
@@ -66,7 +67,10 @@ def write_anchor(path: Path, name: str, seq: int, head: str) -> None:
     LedgerError
         The state directory can't be written (`StoreFull` if the disk is full).
     """
-    line = canonical(_Line(utc_now(), str(path.resolve()), name, seq, head)._asdict())
+    line: dict[str, Any] = _Line(utc_now(), str(path.resolve()), name, seq, head)._asdict()
+    if anchor_signing.wanted():
+        signature = anchor_signing.signature_of(line)
+        line |= {"signature": signature} if signature else {}
     folder = _folder()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,7 +78,7 @@ def write_anchor(path: Path, name: str, seq: int, head: str) -> None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
             torn = file.read(1) not in (b"", b"\n")  # a power loss must not take the next line with it
-            file.write(b"\n" * torn + line.encode() + b"\n")
+            file.write(b"\n" * torn + canonical(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -86,7 +90,8 @@ def write_anchor(path: Path, name: str, seq: int, head: str) -> None:
         ) from error
 
 
-def _lines(file: Path) -> Iterator[_Line]:
+def _lines(file: Path) -> Iterator[tuple[_Line, dict[str, Any]]]:
+    """Each line that is one, and all that it holds."""
     try:
         text = file.read_bytes().decode("utf-8", "replace")
     except OSError as error:
@@ -95,7 +100,8 @@ def _lines(file: Path) -> Iterator[_Line]:
         # A torn last line after a power loss is no anchor.
         with contextlib.suppress(*_NOT_OURS):
             entry = json.loads(line)
-            yield _Line(*(kind(entry[field]) for field, kind in _Line.__annotations__.items()))
+            parsed = _Line(*(kind(entry[field]) for field, kind in _Line.__annotations__.items()))
+            yield parsed, entry
 
 
 def _own_name(path: Path) -> str:
@@ -117,7 +123,17 @@ def state_anchors(path: Path) -> list[Anchor]:
     file = _folder() / f"{name}.jsonl"
     if not name or not file.is_file():
         return []
-    return [Anchor(line.seq, line.hash, f"the state directory, {line.utc}") for line in _lines(file)]
+    return [Anchor(line.seq, line.hash, f"the state directory, {line.utc}") for line, _ in _lines(file)]
+
+
+def signed_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines behind `state_anchors`, whole, if any of them is signed; else none."""
+    name = _own_name(path)
+    file = _folder() / f"{name}.jsonl"
+    if not name or not file.is_file():
+        return []
+    whole = [entry for _, entry in _lines(file)]
+    return whole if any("signature" in entry for entry in whole) else []
 
 
 def other_ledgers(path: Path) -> list[str]:
@@ -125,7 +141,7 @@ def other_ledgers(path: Path) -> list[str]:
     name, where = _own_name(path), str(path.resolve())
     found = []
     for file in sorted(_folder().glob("*.jsonl")):
-        lines = [line for line in _lines(file) if line.path == where and line.ledger != name]
+        lines = [line for line, _ in _lines(file) if line.path == where and line.ledger != name]
         if lines:
             last = lines[-1]
             found.append(

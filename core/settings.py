@@ -41,6 +41,8 @@ class Settings(Model):
     """Limits (TOML) of an instrument, by the beginning of its address; the longest that matches counts."""
     policy: HomePath | None = None
     """The rules of the site (TOML): which calls are asked of whom."""
+    sign_anchors: bool = False
+    """Sign each anchor with this machine's key (needs `eucentric[sign]`)."""
     llm: ModelSettings = ModelSettings()
 
 

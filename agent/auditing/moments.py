@@ -4,6 +4,7 @@ import re
 
 from eucentric.core.errors import BadInput
 from eucentric.core.event import Event
+from eucentric.core.many import Found, ManyRows
 from eucentric.core.rows import Rows
 from eucentric.core.text import visible
 
@@ -59,3 +60,48 @@ def _nearest(rows: list[Event], clock: str) -> str:
     parts = [f"before it {max(earlier)[:23]}"] if earlier else []
     parts += [f"after it {min(later)[:23]}"] if later else []
     return "nearest: " + ", ".join(parts) if parts else "the ledger has no acts yet"
+
+
+def in_stores(many: ManyRows, text: str, run: str | None = None) -> list[Found]:
+    """As `at_moment` in several stores, oldest first; an event is named `STORE:NUMBER` where several have it.
+
+    A time of day without a date is looked for on the newest day on which any of them has it.
+    """
+    if run is not None:
+        store, run = many.run(run)
+        places = {store: many.stores[store]}
+    else:
+        places = many.stores
+    if not _CLOCK.match(text.strip()):
+        store, text = many.split(text.strip())
+        places = {store: places[store]} if store in places else places
+    found, refused = _in_each(places, text, run)
+    if not found:
+        raise refused[0] if len(refused) == 1 else _nowhere(text, refused)
+    if text.strip().isdecimal() and len(found) > 1:
+        raise BadInput(
+            f"{len(found)} stores have an event {text.strip()}: {', '.join(visible(one.store) for one in found)}",
+            remedy=f"say which, such as {visible(found[0].store)}:{text.strip()}",
+        )
+    newest = max(one.event.ts[:10] for one in found)
+    dated = "T" in text or " " in text.strip() or text.strip().isdecimal()
+    kept = [one for one in found if dated or one.event.ts.startswith(newest)]
+    return sorted(kept, key=lambda one: (one.event.ts, one.store, one.event.seq))
+
+
+def _in_each(places: dict[str, Rows], text: str, run: str | None) -> tuple[list[Found], list[BadInput]]:
+    found, refused = list[Found](), list[BadInput]()
+    for store, rows in places.items():
+        try:
+            found += [Found(store, row) for row in at_moment(rows, text, run)]
+        except BadInput as error:
+            refused.append(error)
+    return found, refused
+
+
+def _nowhere(text: str, refused: list[BadInput]) -> BadInput:
+    whys = dict.fromkeys(error.why for error in refused if error.why)
+    return BadInput(
+        f"none of {len(refused)} stores has anything at {visible(text, limit=60)}", "; ".join(whys),
+        refused[0].remedy,
+    )  # fmt: skip

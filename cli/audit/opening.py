@@ -1,10 +1,38 @@
 """How an audit command opens what it reads: nothing is written, nothing is made."""
 
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
+    from eucentric.core.many import ManyRows
     from eucentric.core.rows import Rows
+
+stores_option = click.option(
+    "--store",
+    "stores",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Store folder [./eucentric-store]; give it several times, or a pattern such as 'archive/*', to read several.",
+)
+
+
+class OfStores(click.Command):
+    """A command whose --store may be followed by several folders, as a shell makes them of a pattern."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the option before each further store."""
+        out, after = list[str](), False
+        for arg in args:
+            if after and out[-1] != "--store" and _is_store(Path(arg)):
+                out.append("--store")
+            elif out and out[-1] != "--store":
+                after = False
+            after = after or arg == "--store"
+            out.append(arg)
+        return super().parse_args(ctx, out)
 
 
 def folder_of(store: Path | None) -> Path:
@@ -12,7 +40,7 @@ def folder_of(store: Path | None) -> Path:
     from eucentric.core.settings_file import default_store
 
     folder = store or default_store()
-    if not (folder / "audit.db").is_file():
+    if not _is_store(folder):
         raise BadInput(f"no store at {folder}", remedy="name it with --store DIR")
     return folder
 
@@ -22,3 +50,31 @@ def rows_of(store: Path | None) -> "Rows":
     from eucentric.core.rows import open_rows
 
     return open_rows(folder_of(store) / "audit.db")
+
+
+def many_of(stores: tuple[Path, ...]) -> "ManyRows":
+    """The rows of all stores that were named, or of the default one; what is odd about them is told on stderr."""
+    from eucentric.core.many import ManyRows
+    from eucentric.core.text import visible
+
+    folders = [folder for store in stores for folder in _matching(store)] or [folder_of(None)]
+    opened = ManyRows(folders)
+    for note in opened.notes():
+        click.echo(f"note: {visible(note, limit=400)}", err=True)
+    return opened
+
+
+def _is_store(folder: Path) -> bool:
+    return (folder / "audit.db").is_file()
+
+
+def _matching(store: Path) -> list[Path]:
+    """The folder itself, or the stores that a pattern means."""
+    if _is_store(store) or not glob.has_magic(str(store)):
+        return [store]
+    from eucentric.core.errors import BadInput
+
+    found = [path for path in map(Path, sorted(glob.glob(str(store)))) if _is_store(path)]
+    if not found:
+        raise BadInput(f"no store matches {store}", remedy="name one with --store DIR")
+    return found

@@ -6,25 +6,30 @@ from pathlib import Path
 import click
 
 from eucentric.cli import options
-from eucentric.cli.audit.opening import rows_of
+from eucentric.cli.audit.opening import OfStores, many_of, stores_option
 
 
-@click.command()
+@click.command(cls=OfStores)
 @click.argument("words", nargs=-1, required=True)
 @click.option("--most", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Rows to show.")
-@options.store_option
+@stores_option
 @options.json_option
-def search(words: tuple[str, ...], most: int, store: Path | None, as_json: bool) -> None:
+def search(words: tuple[str, ...], most: int, stores: tuple[Path, ...], as_json: bool) -> None:
     """Rows that hold all WORDS, newest first."""
-    opened = rows_of(store)
-    rows = opened.search(" ".join(words), limit=most)
-    opened.close()
+    opened = many_of(stores)
+    try:
+        found, several = opened.search(" ".join(words), limit=most), len(opened.stores) > 1
+    finally:
+        opened.close()
     if as_json:
-        click.echo(json.dumps({"events": [row.model_dump(mode="json") for row in rows]}, ensure_ascii=False))
+        told = [{**one.event.model_dump(mode="json"), "store": one.store} for one in found]
+        click.echo(json.dumps({"events": told}, ensure_ascii=False))
         return
     from eucentric.cli.story import row_line
+    from eucentric.core.text import visible
 
-    for row in rows:
-        click.echo(f"{row.run_id:<8}{row_line(row)}")
-    if not rows:
+    for store, row in found:
+        where = f"{visible(store)}:{visible(row.run_id)} " if several else f"{row.run_id:<8}"
+        click.echo(f"{where}{row_line(row)}")
+    if not found:
         click.echo("nothing found")

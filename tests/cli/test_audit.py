@@ -298,8 +298,9 @@ def test_an_operator_approves_once_with_the_card_on_the_screen(
 ) -> None:
     terminal("correct horse")
     code, out, _ = eucentric("operator", "add", "j.doe")
-    assert (code, out) == (0, "registered j.doe\n")
-    assert as_json("operator", "list") == (0, {"operators": ["j.doe"]})
+    assert (code, out) == (0, "j.doe was registered as operator\n")
+    told = {"operators": [{"name": "j.doe", "role": "operator", "keys": []}]}
+    assert as_json("operator", "list") == (0, told)
     code, out, err = eucentric("approve", "r-0003", "--as", "j.doe", "--json")
     assert (code, json.loads(out)["outcome"]) == (0, "approved")
     assert "CARD: 1 frame\n" in err
