@@ -87,9 +87,10 @@ def _changed(plan: Plan, drop: Sequence[str], change: Sequence[str]) -> Plan:
     for name in drop:
         _check_known(name, known)
     steps = _without(plan.steps, frozenset(drop))
+    gone = [name for name in known if name not in {step.id for step in _flat(steps)}]
     for text in change:
-        steps = _set(steps, text, known)
-    _check_needed(steps, [name for name in known if name not in {step.id for step in _flat(steps)}])
+        steps = _set(steps, text, known, gone)
+    _check_needed(steps, gone)
     if not steps:
         raise BadInput("every step is dropped", "there is nothing left to do")
     return plan.model_copy(update={"steps": steps})
@@ -131,12 +132,14 @@ def _check_needed(steps: Sequence[Step], gone: Sequence[str]) -> None:
                 )
 
 
-def _set(steps: tuple[Step, ...], text: str, known: Sequence[str]) -> tuple[Step, ...]:
+def _set(steps: tuple[Step, ...], text: str, known: Sequence[str], gone: Sequence[str]) -> tuple[Step, ...]:
     place, equals, value = text.partition("=")
     name, dot, argument = place.strip().partition(".")
     if not (equals and dot and argument):
         raise BadInput(f"can't read {visible(text, limit=80)!r}", "write step.argument=value")
     _check_known(name, known)
+    if name in gone:
+        raise BadInput(f"step {name} is dropped, and {visible(argument, limit=40)} was to be set in it")
     return tuple(_set_in(step, name, argument, value.strip()) for step in steps)
 
 

@@ -19,20 +19,25 @@ def told(name: str, value: Any) -> str:
 
 def _words(name: str, values: list[Any]) -> str:
     """The name, without the unit where that is told with the number."""
-    stem, _, unit = name.rpartition("_")
+    stem, _, unit = _per_second(name).rpartition("_")
     if stem and unit in _UNITS and all(map(_is_number, values)):
-        name = stem.removesuffix("_e_per").removesuffix("_nm" if unit == "s" else "")
+        name = stem.removesuffix("_e_per").removesuffix("_nm_per")
     return visible(name.replace("_", " "), limit=60)
 
 
 def _scalar(name: str, value: Any) -> str:
     if _is_number(value):
         has_unit = "_" in name and name.rpartition("_")[2] in _UNITS
-        return echo(name, value).split(" = ")[0] if has_unit else f"{value:.6g}"
+        return echo(_per_second(name), value).split(" = ")[0] if has_unit else f"{value:.6g}"
     text = str(value)
     if name in _DIGESTS and len(text) == 64:
         return f"{visible(text[:12])}…"
     return visible(text, limit=160)
+
+
+def _per_second(name: str) -> str:
+    """Results say drift_nm_s for what is drift_nm_per_s elsewhere."""
+    return f"{name[:-2]}_per_s" if name.endswith("_nm_s") else name
 
 
 def _is_number(value: Any) -> bool:
