@@ -33,13 +33,14 @@ def _digests(run: Run, paths: tuple[Path, ...]) -> dict[str, str]:
 
 
 def outcome_of(run: Run, ending: Ending, proposal: Proposal | None, **rest: Any) -> RunOutcome:
-    """Anchor the ledger's head, verify the chain, and say how it ended.
+    """Fold the log away, anchor the ledger's head, verify the chain, and say how it ended.
 
     Parameters
     ----------
     rest
         Further fields of `RunOutcome`.
     """
+    run.store.ledger.fold()
     events, head = run.store.anchor()
     ledger = run.store.ledger.path
     checked = verify(ledger, [*state_anchors(ledger), *frame_anchors(run.store.folder)])

@@ -9,15 +9,21 @@ from typing import Any
 
 from eucentric.core.chain import read_only
 
+_CHUNK = 500
+"""Rows read at a time: reading pixels takes long, and a snapshot kept meanwhile would let the log grow."""
 _FRAME_ROWS = (
-    "SELECT seq, run_id, body FROM event WHERE kind = 'returned' AND body LIKE '%\"frames\"%' ORDER BY seq"
+    "SELECT seq, run_id, body FROM event WHERE kind = 'returned' AND body LIKE '%\"frames\"%' AND seq > ? "
+    "ORDER BY seq LIMIT ?"
 )
 
 
 def _frames(connection: sqlite3.Connection) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    for seq, run_id, body in connection.execute(_FRAME_ROWS):
-        for frame in json.loads(body).get("frames", ()):
-            yield int(seq), str(run_id), frame
+    after = 0
+    while rows := connection.execute(_FRAME_ROWS, (after, _CHUNK)).fetchall():
+        for seq, run_id, body in rows:
+            for frame in json.loads(body).get("frames", ()):
+                yield int(seq), str(run_id), frame
+        after = rows[-1][0]
 
 
 def _digest(path: Path) -> str:

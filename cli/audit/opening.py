@@ -46,22 +46,29 @@ def folder_of(store: Path | None) -> Path:
 
 
 def rows_of(store: Path | None) -> "Rows":
-    """The rows of a store, read only: an auditor needs no right to write."""
+    """The rows of a store, read only: an auditor needs no right to write. What is odd about it is told on stderr."""
     from eucentric.core.rows import open_rows
 
-    return open_rows(folder_of(store) / "audit.db")
+    opened = open_rows(folder_of(store) / "audit.db")
+    _tell(opened.problems())
+    return opened
 
 
 def many_of(stores: tuple[Path, ...]) -> "ManyRows":
     """The rows of all stores that were named, or of the default one; what is odd about them is told on stderr."""
     from eucentric.core.many import ManyRows
-    from eucentric.core.text import visible
 
     folders = [folder for store in stores for folder in _matching(store)] or [folder_of(None)]
     opened = ManyRows(folders)
-    for note in opened.notes():
-        click.echo(f"note: {visible(note, limit=400)}", err=True)
+    _tell(opened.notes())
     return opened
+
+
+def _tell(notes: list[str]) -> None:
+    from eucentric.core.text import visible
+
+    for note in notes:
+        click.echo(f"note: {visible(note, limit=400)}", err=True)
 
 
 def _is_store(folder: Path) -> bool:

@@ -27,3 +27,11 @@ def test_a_row_costs_no_read_back(bench, monkeypatch):
     now = bench.run.now().time_s
     assert len(reads) == 1
     assert bench.run.log("found", "two").clocks.instrument_s == round(now, 6)
+
+
+def test_the_log_is_folded_away_at_the_end_of_a_run(bench):
+    log = bench.store.ledger.path.with_name("audit.db-wal")
+    bench.carry(image())
+    rows = bench.store.ledger.head()[0]
+    assert rows > 8
+    assert log.stat().st_size == 0

@@ -70,3 +70,11 @@ def test_a_ledger_removed_under_a_run_takes_no_more_rows(store):
     store.ledger.path.unlink()
     with pytest.raises(LedgerError, match="removed or replaced"):
         store.ledger.append("r-0001", "intended", "x", "acquire", {})
+
+
+def test_frames_in_all_pieces_are_read(store, monkeypatch):
+    monkeypatch.setattr("eucentric.core.data_check._CHUNK", 1)
+    store.ledger.append("r-0001", "found", "x", "no frame")
+    assert check_data(store.folder) == (2, [])
+    sidecar(store).unlink()
+    assert len(check_data(store.folder)[1]) == 1
