@@ -15,7 +15,7 @@ from eucentric.core.clock import utc_now
 from eucentric.core.errors import ApprovalRefused
 from eucentric.core.event import Event
 from eucentric.core.roles import Role, at_least, higher
-from eucentric.core.signing import decision_payload
+from eucentric.core.signing import signed_body
 from eucentric.core.store import Store
 from eucentric.core.text import visible
 
@@ -234,5 +234,4 @@ def _signed(
     """The body with its signature, if whoever answers has a key."""
     if answer is None or answer.signer is None:
         return body
-    signature = answer.signer(decision_payload(store.ledger.name, run_id, kind, body))
-    return {**body, "signature": signature} if signature else body
+    return signed_body(answer.signer, store.ledger.name, run_id, kind, body)

@@ -19,6 +19,7 @@ from eucentric.core.clock import utc_now
 from eucentric.core.errors import ApprovalRefused, NotAvailable
 from eucentric.core.operators import prove, scrypt
 from eucentric.core.operators_file import Key, changing, fingerprint, forget, key_path, load, write_private
+from eucentric.core.redaction import redacted
 from eucentric.core.text import visible
 
 if TYPE_CHECKING:
@@ -61,6 +62,22 @@ def decision_payload(ledger_name: str, run_id: str, kind: str, body: dict[str, A
     """The bytes that are signed: which ledger, which run, what was decided; the signature itself left out."""
     kept = json.loads(canonical({key: value for key, value in body.items() if key != "signature"}))
     return canonical({"ledger": ledger_name, "run": run_id, "kind": kind, "body": kept}).encode()
+
+
+def signed_body(
+    signer: Callable[[bytes], dict[str, Any] | None],
+    ledger_name: str,
+    run_id: str,
+    kind: str,
+    body: dict[str, Any],
+) -> dict[str, Any]:
+    """A row's body with its signature.
+
+    Secrets are taken out first, as the ledger takes them out when it writes: what is signed is what is stored.
+    """
+    kept: dict[str, Any] = redacted(body)
+    signature = signer(decision_payload(ledger_name, run_id, kind, kept))
+    return {**kept, "signature": signature} if signature else kept
 
 
 def available() -> bool:

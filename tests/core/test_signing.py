@@ -26,6 +26,7 @@ from eucentric.core.signing import (
     make_key,
     owners_of,
     sign,
+    signed_body,
     signer_for,
 )
 
@@ -223,10 +224,10 @@ def test_without_the_library(kim: str, without_library) -> None:
 
 
 def decide(ledger: Ledger, name: str, secret: str, gate: str, kind: str = "decided") -> None:
-    body = {**BODY, "gate": gate}
+    body: dict[str, Any] = {**BODY, "gate": gate}
     signer = signer_for(name, secret)
     if signer:
-        body = {**body, "signature": signer(decision_payload(ledger.name, "r-0001", kind, body))}
+        body = signed_body(signer, ledger.name, "r-0001", kind, body)
     ledger.append("r-0001", kind, name, f"gate {gate}", body)
 
 
@@ -252,6 +253,20 @@ def test_a_ledgers_signatures_by_name(signed: Ledger) -> None:
     result = looked_at(signed)
     assert (result.decisions, result.signed, result.valid) == (6, 5, {"kim": 4, "jo": 1})
     assert (result.problems, result.notes, result.unknown, result.unchecked) == ([], [], {}, 0)
+
+
+def test_a_secret_in_a_decision_is_taken_out_before_it_is_signed(
+    ledger: Ledger, kim: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("MODEL_API_KEY", "a-key-of-a-model-endpoint")
+    decide(ledger, kim, SECRET, "asked with a-key-of-a-model-endpoint")
+    assert "a-key-of-a-model" not in str(ledger.events(after=1))
+    monkeypatch.delenv("MODEL_API_KEY")
+    assert looked_at(ledger).valid == {"kim": 1}
+    monkeypatch.setenv(
+        "SOME_TOKEN", ledger.events(after=1)[0].body["signature"]["sig"]
+    )  # an auditor's, whatever it is
+    assert looked_at(ledger).valid == {"kim": 1}
 
 
 def test_a_stranger_sees_that_all_are_of_one_key(signed: Ledger) -> None:
