@@ -92,18 +92,35 @@ class Notebook(Model):
         found = self.of(kind)
         return found[-1] if found else None
 
+    def latest(self, name: str) -> str:
+        """The entry that took the place of another one last; itself if none did."""
+        for row in self.rows:
+            if name and row.entry.replaces == name:
+                name = row.id
+        return name
+
+    def first(self, name: str) -> str:
+        """The id that a corrected entry was known by at first; others name it by that."""
+        while before := self._by_id[name].entry.replaces:
+            name = before
+        return name
+
+    def grains(self) -> list[tuple[str, GrainEntry]]:
+        """(id it got first, what is said of it now) of every grain."""
+        return [(self.first(key), grain) for key, grain in self.of(GrainEntry)]
+
     def grain_named(self, name: str) -> tuple[str, GrainEntry]:
-        """A grain by id or name, the newest of that name.
+        """A grain by id or name, the newest of that name: (id it got first, what is said of it now).
 
         Raises
         ------
         BadInput
             There is none.
         """
-        for key, grain in reversed(self.of(GrainEntry)):
+        for key, grain in reversed(self.grains()):
             if name == key or name.casefold() == grain.name.casefold():
                 return key, grain
-        names = ", ".join(visible(grain.name, limit=40) for _, grain in self.of(GrainEntry)) or "none"
+        names = ", ".join(visible(grain.name, limit=40) for _, grain in self.grains()) or "none"
         raise BadInput(
             f"the notebook has no grain {visible(name, limit=60)!r}",
             f"there are: {names}",
@@ -111,16 +128,17 @@ class Notebook(Model):
         )
 
     def phase_of(self, grain: str) -> tuple[str, PhaseEntry]:
-        """The phase of a grain, or the only one there is.
+        """The phase of a grain, or the only one there is, as it was corrected last.
 
         Raises
         ------
         BadInput
             None, or several and the grain does not say which.
         """
-        named = self.get(grain, GrainEntry).phase if grain else ""
+        named = self.get(self.latest(grain), GrainEntry).phase if grain else ""
         if named:
-            return named, self.get(named, PhaseEntry)
+            key = self.latest(named)
+            return key, self.get(key, PhaseEntry)
         found = self.of(PhaseEntry)
         if len(found) == 1:
             return found[0]
@@ -142,14 +160,7 @@ class Notebook(Model):
         named = self.get(loading, LoadingEntry).calibration if loading else ""
         if not named:
             return None if loading else self.newest(CalibrationEntry)
-        return self._latest(named)
-
-    def _latest(self, name: str) -> tuple[str, CalibrationEntry]:
-        """The entry that replaced a calibration last."""
-        key = name
-        for row in self.rows:
-            if row.entry.replaces == key:
-                key = row.id
+        key = self.latest(named)
         return key, self.get(key, CalibrationEntry)
 
     def last_solution(self, grain: str, loading: str) -> tuple[str, SolutionEntry] | None:

@@ -6,12 +6,20 @@ from typing import NamedTuple
 import numpy as np
 
 from eucentric.core.base import Model
-from eucentric.core.errors import BadInput, Refused
+from eucentric.core.errors import BadInput, EucentricError, Refused
 from eucentric.core.text import visible
-from eucentric.knowledge.crystal import Candidate, Orientation, orientation_of, reloaded, turn_between_deg
+from eucentric.knowledge.crystal import (
+    Candidate,
+    Orientation,
+    orientation_of,
+    reloaded,
+    solve_orientation,
+    turn_between_deg,
+)
 from eucentric.knowledge.notebook.book import Notebook
-from eucentric.knowledge.notebook.entries import CalibrationEntry, LoadingEntry
+from eucentric.knowledge.notebook.entries import CalibrationEntry, GrainEntry, LoadingEntry
 from eucentric.knowledge.notebook.frames import lab_deg
+from eucentric.knowledge.notebook.solving import inputs_of
 
 CARRIES_OVER = (
     "orientations of grains, turned by the loading, with the error of the turn and of the seat added",
@@ -36,8 +44,8 @@ class Carried(Model):
     """Candidates of an earlier loading in the frame of a later one."""
 
     candidates: tuple[Candidate, ...]
-    solution: str
-    """The solution they are from."""
+    source: str
+    """What they are from."""
     loadings: tuple[str, ...]
     """From the loading of that solution to the present one."""
 
@@ -64,7 +72,7 @@ def turn_of(book: Notebook, name: str) -> Turn:
 
 
 def carried(book: Notebook, grain: str, loading: str) -> Carried:
-    """The candidates of the newest earlier loading in which a grain was solved, brought into a later loading.
+    """The candidates of the newest earlier loading in which a grain can be solved, brought into a later loading.
 
     Raises
     ------
@@ -75,21 +83,32 @@ def carried(book: Notebook, grain: str, loading: str) -> Carried:
     """
     chain = [loading]
     while True:
-        solved = book.last_solution(grain, chain[-1])
-        if solved is not None:
-            break
         before = book.get(chain[-1], LoadingEntry).after if chain[-1] else ""
-        if not before or before in chain:
+        if not before:
             raise BadInput(
                 f"grain {_shown(book, grain)} has no orientation that carries over to {loading or 'this loading'}",
                 "it was solved in no loading that this one is known to follow",
                 "read two zone axes here, or say how the specimen was put back with `eucentric notebook reload`",
             )
         chain.append(before)
-    candidates = solved[1].candidates
+        solved = _solved(book, grain, before)
+        if solved is not None:
+            break
+    candidates, source = solved
     for name in reversed(chain[:-1]):
         candidates = tuple(_through(book, name, one) for one in candidates)
-    return Carried(candidates=candidates, solution=solved[0], loadings=tuple(reversed(chain)))
+    return Carried(candidates=candidates, source=source, loadings=tuple(reversed(chain)))
+
+
+def _solved(book: Notebook, grain: str, loading: str) -> tuple[tuple[Candidate, ...], str] | None:
+    """Candidates of a grain in one loading: from its raw readings as they are read today, else as they were solved."""
+    try:
+        inputs = inputs_of(book, grain, loading)
+        found = solve_orientation(inputs.crystal, inputs.observations, inputs.stage)
+        return found, f"readings {', '.join(inputs.readings)} of {loading}"
+    except EucentricError:
+        kept = book.last_solution(grain, loading)
+        return None if kept is None else (kept[1].candidates, f"{kept[0]} of {loading}")
 
 
 def _through(book: Notebook, name: str, candidate: Candidate) -> Candidate:
@@ -127,6 +146,4 @@ def _calibration(book: Notebook, loading: str) -> CalibrationEntry | None:
 
 
 def _shown(book: Notebook, grain: str) -> str:
-    from eucentric.knowledge.notebook.entries import GrainEntry
-
-    return visible(book.get(grain, GrainEntry).name, limit=60) if grain else "-"
+    return visible(book.get(book.latest(grain), GrainEntry).name, limit=60) if grain else "-"

@@ -8,7 +8,7 @@ from eucentric import __version__
 from eucentric.core.base import Model
 from eucentric.core.canonical import digest
 from eucentric.core.clock import utc_now
-from eucentric.core.errors import BadInput, EucentricError
+from eucentric.core.errors import BadInput, EucentricError, Refused
 from eucentric.knowledge.crystal import (
     Candidate,
     Crystal,
@@ -36,6 +36,8 @@ class Inputs(Model):
     stage: Stage
     readings: tuple[str, ...]
     observations: tuple[Observation, ...]
+    left_out: tuple[str, ...] = ()
+    """Readings whose azimuth nobody can use yet, each with why."""
 
     @property
     def sha256(self) -> str:
@@ -73,17 +75,21 @@ def inputs_of(book: Notebook, grain: str, loading: str) -> Inputs:
     BadInput
         If no phase is known, or fewer than two readings are indexed.
     Refused
-        If an azimuth was read in a mode that was never calibrated.
+        If fewer than two are left without the azimuths that were read in a mode nobody calibrated.
     """
-    names = [key for key, one in book.readings_of(grain, loading) if one.seen in _INDEXED]
-    if len(names) < 2:
+    found = book.calibration_of(loading)
+    usable, refused = _sorted_out(book, grain, loading, found[1] if found else None)
+    if len(usable) < 2:
+        if refused:
+            raise next(iter(refused.values()))
         raise BadInput(
-            f"{len(names)} indexed reading{'s' if len(names) != 1 else ''} of this grain in this loading",
+            f"{len(usable)} indexed reading{'s' if len(usable) != 1 else ''} of this grain in this loading",
             "two fix an orientation",
             "add one with `eucentric notebook add-reading 10.9,5.0=[110]`",
         )
-    calibration = book.calibration_of(loading)
-    return _inputs(book, names, book.phase_of(grain)[0], calibration[0] if calibration else "")
+    inputs = _inputs(book, usable, book.phase_of(grain)[0], found[0] if found else "")
+    left = tuple(f"{key}: {error.what}, {error.why}" for key, error in refused.items())
+    return inputs.model_copy(update={"left_out": left})
 
 
 def solved(book: Notebook, grain: str, loading: str, by: str, max_index: int = 3) -> SolutionEntry:
@@ -126,6 +132,22 @@ def remade(book: Notebook, name: str) -> Remade:
         turned_deg=_turned(old.candidates, now),
         **told,
     )
+
+
+def _sorted_out(
+    book: Notebook, grain: str, loading: str, calibration: CalibrationEntry | None
+) -> tuple[list[str], dict[str, Refused]]:
+    """Indexed readings that can be used, and those that can't until somebody calibrates the screen."""
+    usable: list[str] = []
+    refused: dict[str, Refused] = {}
+    for key, one in book.readings_of(grain, loading):
+        if one.seen in _INDEXED:
+            try:
+                observation_of(one, calibration)
+                usable.append(key)
+            except Refused as error:
+                refused[key] = error
+    return usable, refused
 
 
 def _inputs(book: Notebook, names: list[str] | tuple[str, ...], phase: str, calibration: str) -> Inputs:

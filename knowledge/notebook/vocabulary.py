@@ -29,7 +29,7 @@ _UNITLESS = {"Box": "degree", "Superellipse": "degree", "Polygon": "degree"}
 """Models whose numbers have a unit that their names don't say."""
 
 
-_SCOPED = {"cell": Cell, "fiducials": Fiducial}
+_SCOPED: dict[str, type[BaseModel]] = {"cell": Cell, "fiducials": Fiducial}
 """Properties inside which some names mean something else than in an entry: alpha_deg of a cell is no tilt."""
 
 
@@ -89,7 +89,7 @@ def type_name(kind: str) -> str:
 
 def _definition(term: Term, references: set[str]) -> Any:
     name = _SCHEMA_ORG.get(term.name, f"nb:{term.name}")
-    body = {"@id": name, "@type": "@id"} if term.name in references else _typed(name, term)
+    body: dict[str, Any] = {"@id": name, "@type": "@id"} if term.name in references else _typed(name, term)
     if term.listed:
         body["@container"] = "@list"
     if term.name in _SCOPED:

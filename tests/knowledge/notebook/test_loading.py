@@ -43,7 +43,7 @@ def test_orientations_turn_with_the_specimen(solved, flip, turn):
     file, crystal, true = solved
     file.add(nb.LoadingEntry(**AT, calibration="cal1", after="load1", flip=flip, turn_deg=turn))
     found = nb.carried(file.read(), "grain1", "load2")
-    assert found.solution == "sol1"
+    assert found.source == "readings r1, r2, r3 of load1"
     assert found.loadings == ("load1", "load2")
     now = found.candidates[0].orientation
     assert cr.equivalent(crystal, now.array, turned_over(true, flip, turn), 1e-4)
@@ -125,7 +125,7 @@ def test_the_newest_solution_on_the_way_counts(solved):
     file.add(nb.solved(file.read(), "grain1", "load2", "me"))
     file.add(nb.LoadingEntry(**AT, calibration="cal1", after="load2", turn_deg=0.0))
     found = nb.carried(file.read(), "grain1", "load3")
-    assert (found.solution, found.loadings) == ("sol2", ("load2", "load3"))
+    assert (found.source, found.loadings) == ("readings r4, r5, r6 of load2", ("load2", "load3"))
     assert cr.equivalent(crystal, found.candidates[0].orientation.array, now.array, 1e-4)
 
 
