@@ -2,12 +2,15 @@
 
 from typing import Any, NoReturn
 
+from eucentric.agent.notebooks import crystal_of_material, noted_in
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, NotAvailable
 from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
 from eucentric.core.store import Store
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
+from eucentric.knowledge.notebook import Notebook
+from eucentric.knowledge.notebook.fromrun import folded
 
 
 class Past:
@@ -49,6 +52,11 @@ class Past:
     def reading_at(self, frame: Frame, x_um: float, y_um: float) -> NoReturn:
         """Not asked by an analysis of frames."""
         raise NotAvailable("where the stage would go is not recomputed", "an auditor moves nothing")
+
+    def notebook(self, specimen: str) -> Notebook | None:
+        """What runs had read of a specimen by then; what people added by hand is not in the ledger."""
+        noted = noted_in(self.store.ledger.rows, specimen, self.before)
+        return folded(noted, crystal_of_material(noted[0].one.material) if noted else None)
 
     def dose_of(self, x_um: float | None, y_um: float | None) -> NoReturn:
         """Not asked by an analysis of frames."""

@@ -47,7 +47,8 @@ class Notebooks(click.Group):
 
 @click.group(
     cls=Notebooks,
-    epilog="\b\nWhich notebook: --notebook FILE, else $EUCENTRIC_NOTEBOOK, else the only *.notebook in this folder.\n"
+    epilog="\b\nWhich notebook: --notebook FILE, else $EUCENTRIC_NOTEBOOK, else the only *.notebook in this folder,\n"
+    "else the only one that runs have filled in the store.\n"
     "Nothing is ever changed in it: a correction is a new entry with --replaces.",
 )
 def notebook() -> None:

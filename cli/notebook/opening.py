@@ -49,8 +49,9 @@ def opened(path: Path | None) -> "NotebookFile":
 
 
 def found(path: Path | None) -> Path:
-    """Its file: named, from the environment, or the only one in this folder."""
+    """Its file: named, from the environment, or the only one in this folder, else in the store of the settings."""
     from eucentric.core.errors import BadInput
+    from eucentric.core.settings_file import default_store
     from eucentric.core.text import visible
     from eucentric.knowledge.notebook import SUFFIX
 
@@ -58,12 +59,12 @@ def found(path: Path | None) -> Path:
         return path if path.suffix or path.exists() else path.with_suffix(SUFFIX)
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    here = sorted(Path.cwd().glob(f"*{SUFFIX}"))
+    here = sorted(Path.cwd().glob(f"*{SUFFIX}")) or sorted((default_store() / "notebooks").glob(f"*{SUFFIX}"))
     if len(here) == 1:
         return here[0]
     names = ", ".join(visible(one.name, limit=60) for one in here[:6])
     raise BadInput(
-        f"{len(here)} notebooks in this folder: {names}" if here else "there is no notebook in this folder",
+        f"{len(here)} notebooks are here: {names}" if here else "there is no notebook in this folder",
         "which one is meant is not said",
         f"name it with --notebook FILE or ${VARIABLE}"
         + ("" if here else ", or begin one: eucentric notebook new NAME"),

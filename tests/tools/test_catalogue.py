@@ -26,6 +26,7 @@ from eucentric.tools.scanning import unsteady
 
 RISKS = {
     "get_state": "read", "query_log": "read", "query_dose": "read", "grid_positions": "read", "save_position": "read",
+    "notebook_add": "read", "notebook_query": "read",
     "move_stage": "control", "set_optics": "control", "insert_detector": "control",
     "acquire_image": "expose", "acquire_series": "expose", "autofocus": "expose", "survey": "expose",
     "go_to_target": "expose",
