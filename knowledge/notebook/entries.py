@@ -26,7 +26,9 @@ class Entry(Model):
     by: Name
     """Who wrote it, or which program."""
     orcid: Annotated[str, Field(pattern=r"^(\d{4}-\d{4}-\d{4}-\d{3}[\dX])?$")] = ""
+    """Of that person."""
     note: Words = ""
+    """Anything else."""
     replaces: Ref = ""
     """The entry that this one corrects; both stay."""
     origin: Words = ""
@@ -38,11 +40,15 @@ class SpecimenEntry(Entry):
 
     kind: Literal["specimen"] = "specimen"
     name: Name
+    """What it is called."""
     material: Words = ""
+    """A phase or formula."""
     session: Words = ""
+    """Session or project."""
     licence: Words = ""
     """Under which others may use it, such as CC-BY-4.0."""
     software: Words = ""
+    """What began the notebook, with versions."""
 
 
 class PhaseEntry(Entry):
@@ -50,21 +56,26 @@ class PhaseEntry(Entry):
 
     kind: Literal["phase"] = "phase"
     crystal: Crystal
+    """Cell and rotations of its Laue group, in the setting of the cell."""
     source: Words = ""
     """File name, or identifier in a database."""
     cif_sha256: Sha256 = ""
+    """Of that file."""
 
 
 class ScreenRow(Model):
     """How the screen is turned against the alpha axis, in one mode."""
 
     screen: ScreenMode
+    """The mode."""
     azimuth_deg: Angle
     """Of the alpha axis' direction: `lab = screen + azimuth`, or `azimuth - screen` if mirrored."""
     mirrored: bool = False
     """True if the screen shows the specimen mirrored."""
     sigma_deg: float = Field(default=1.0, ge=0, le=30)
+    """Standard deviation of the azimuth."""
     method: Words = ""
+    """How it was found."""
 
 
 class CalibrationEntry(Entry):
@@ -72,25 +83,34 @@ class CalibrationEntry(Entry):
 
     kind: Literal["calibration"] = "calibration"
     microscope: Name
+    """Which one."""
     holder_name: Name
+    """Which holder."""
     holder: Holder = "double_tilt"
+    """What it can turn."""
     alpha_sign: Sign | None = None
     """+1 if a positive reading turns counter-clockwise seen from the rod tip; None if nobody watched."""
     beta_sign: Sign | None = None
     """The same for the second axis."""
     limits: Limits | None = None
+    """Readings it can be driven to."""
     repeatability_deg: float = Field(default=0.0, ge=0, le=10)
     """Standard deviation of the goniometer on each axis, backlash included."""
     screens: tuple[ScreenRow, ...] = Field(default=(), max_length=200)
+    """How the screen is turned, for each mode in which it was measured."""
     method: Words = ""
+    """How all this was found."""
 
 
 class Fiducial(Model):
     """One mark on the specimen, seen flat (zero tilt) before and after it was taken out."""
 
     name: Name
+    """Which mark."""
     before: ScreenAzimuth
+    """As it was seen in the loading before."""
     after: ScreenAzimuth
+    """As it is seen in this one."""
 
 
 class LoadingEntry(Entry):
@@ -108,6 +128,7 @@ class LoadingEntry(Entry):
     turn_deg: Angle | None = None
     """Right-handed turn about the beam after the flip; None if it comes from the fiducials."""
     fiducials: tuple[Fiducial, ...] = Field(default=(), max_length=50)
+    """Marks that give the turn."""
     turn_sigma_deg: float = Field(default=1.0, ge=0, le=90)
     """Standard deviation of the turn."""
     seat_sigma_deg: float = Field(default=0.5, ge=0, le=45)
@@ -127,16 +148,23 @@ class GrainEntry(Entry):
 
     kind: Literal["grain"] = "grain"
     name: Name
+    """What it is called."""
     phase: Ref = ""
+    """What it is made of; may be left out if the notebook has one phase."""
     loading: Ref = ""
     """The loading in which its stage position was read."""
     x_um: Span | None = None
+    """Stage position."""
     y_um: Span | None = None
+    """As x_um."""
     z_um: Span | None = None
+    """As x_um."""
     picture: Ref = ""
     """The picture it is marked on."""
     row_px: float | None = Field(default=None, ge=0, le=1e6)
+    """Where on that picture, from the top."""
     column_px: float | None = Field(default=None, ge=0, le=1e6)
+    """As row_px, from the left."""
 
 
 Seen = Literal["axis", "g", "band", "unindexed"]
@@ -149,12 +177,17 @@ class ReadingEntry(Entry):
     seen: Seen
     """A zone axis on the beam; a reflection g or a band through the centre, with its azimuth; or not indexed."""
     grain: Ref = ""
+    """Of which grain; empty if there is only one crystal."""
     loading: Ref = ""
+    """In which loading."""
     alpha_deg: Angle
     """As the goniometer reported it; this is what counts."""
     beta_deg: Angle = 0.0
+    """The second axis, as it was reported."""
     commanded_alpha_deg: Angle | None = None
+    """Where it was told to go."""
     commanded_beta_deg: Angle | None = None
+    """As commanded_alpha_deg."""
     written: Words = ""
     """The index as it was written: [1 -1 0], <112>, (2 0 0). Brackets say exact or any of the family."""
     sense: Literal["either", "as_given"] = "either"
@@ -164,14 +197,19 @@ class ReadingEntry(Entry):
     azimuths: tuple[ScreenAzimuth, ...] = Field(default=(), max_length=100)
     """Of g, or of the band; of all bands if nothing is indexed."""
     spacings_angstrom: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
+    """Plane spacings measured in the pattern."""
     method: Words = ""
     """Kikuchi, CBED, spot pattern, FFT of an image, …"""
     frame: Words = ""
     """Id of the frame it was read from."""
     frame_sha256: Sha256 = ""
+    """Of that frame's stored array."""
     x_um: Span | None = None
+    """Where the stage was."""
     y_um: Span | None = None
+    """As x_um."""
     z_um: Span | None = None
+    """As x_um."""
 
     @model_validator(mode="after")
     def _says_what_was_seen(self) -> Self:
@@ -193,11 +231,17 @@ class PictureEntry(Entry):
 
     kind: Literal["picture"] = "picture"
     path: Name
+    """From the notebook's folder if it lies in there, else the whole path."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file."""
     size_bytes: int = Field(ge=0)
+    """Of the file."""
     what: Words = ""
+    """What it shows."""
     frame: Words = ""
+    """Id of the frame it is."""
     readings: tuple[Ref, ...] = Field(default=(), max_length=1000)
+    """Readings that were made on it."""
 
 
 class SolutionEntry(Entry):
@@ -205,11 +249,17 @@ class SolutionEntry(Entry):
 
     kind: Literal["solution"] = "solution"
     grain: Ref = ""
+    """Of which grain."""
     phase: Ref
+    """The crystal that went in."""
     loading: Ref = ""
+    """In which loading."""
     calibration: Ref = ""
+    """The calibration that went in."""
     readings: tuple[Ref, ...] = Field(min_length=2, max_length=1000)
+    """The readings that went in, in this order."""
     candidates: tuple[Candidate, ...] = Field(min_length=1, max_length=1000)
+    """Every orientation that fits, best first, with covariance."""
     next_axis: NextAxis | None = None
     """Where to look next if there are several."""
     inputs_sha256: Sha256

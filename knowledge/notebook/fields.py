@@ -36,6 +36,7 @@ class ScreenMode(Model):
     camera_length_mm: float | None = Field(default=None, gt=0, le=1e5)
     """In diffraction; None if it does not matter or nobody looked."""
     high_tension_kv: float | None = Field(default=None, gt=0, le=3000)
+    """None if nobody looked."""
 
     @property
     def label(self) -> str:
@@ -59,4 +60,6 @@ class ScreenAzimuth(Model):
     """A direction as it was read on the screen, from the screen's x axis."""
 
     azimuth_deg: float = Field(ge=-720, le=720)
+    """From the screen's x axis."""
     screen: ScreenMode = ScreenMode()
+    """The mode in which it was read."""

@@ -202,13 +202,22 @@ def _path(situation: Situation, answer: Answer | None, along: Along | None) -> C
     if along is not None:
         way = np.array([[one.alpha_deg, one.beta_deg] for one in along.waypoints])
         return _curve(of_readings(stage, way))
-    if answer is None:
+    goal = None if answer is None else _goal(answer)
+    if goal is None:
         return ()
-    tilt = answer.best.tilt
     part = np.linspace(0, 1, 41)[:, None]
     start = np.array([now.alpha_deg, now.beta_deg])
-    end = np.array([tilt.nearest_alpha_deg, tilt.nearest_beta_deg])
+    end = np.array([goal.alpha_deg, goal.beta_deg])
     return _curve(of_readings(stage, start + part * (end - start)))
+
+
+def _goal(answer: Answer) -> Reading | None:
+    """Where to go now: to the target, or to the axis that decides if it is not known where the target is."""
+    if not answer.ambiguous:
+        tilt = answer.best.tilt
+        return Reading(alpha_deg=tilt.nearest_alpha_deg, beta_deg=tilt.nearest_beta_deg)
+    look = answer.next_axis
+    return None if look is None else Reading(alpha_deg=look.alpha_deg, beta_deg=look.beta_deg)
 
 
 def _grid(stage: Stage, half: float) -> list[tuple[str, float, Curve]]:

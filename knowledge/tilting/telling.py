@@ -100,7 +100,7 @@ def picture_lines(situation: Situation, answer: Answer | None, band: Along | Non
     if answer.ambiguous:
         return (
             first,
-            f"{answer.target.label}: {count} orientations put it at {count} places (1 is drawn). Decide first.",
+            f"{answer.target.label}: not sure, {count} orientations fit. Axes and bands are those of the first.",
         )
     named = name_of(situation.crystal, answer.best.indices, _KIND[answer.target.is_plane])
     return (
@@ -163,7 +163,7 @@ def _near(situation: Situation, near: tuple[Neighbour, ...]) -> Iterator[str]:
 
 
 def _shift(answer: Answer) -> str:
-    x, y, z = answer.shift_um
+    x, y, z = (round(v, 2) + 0.0 for v in answer.shift_um)
     fx, fy, fz = answer.feature_um
     what = (
         "a feature 1 µm too high" if (fx, fy, fz) == (0, 0, 1) else f"a feature at {fx:g}, {fy:g}, {fz:g} µm"
