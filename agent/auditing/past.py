@@ -1,11 +1,20 @@
 """What a call could read when it was made: records up to an event, and no instrument."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from eucentric.agent.notebooks import crystal_of_material, noted_in
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, NotAvailable
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    Scan,
+    StageMove,
+)
 from eucentric.core.store import Store
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
@@ -74,6 +83,9 @@ class NoMicroscope:
 
     def state(self) -> MicroscopeState:
         return self._refuse()
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        return self._refuse(path)
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         return self._refuse(target)

@@ -4,6 +4,7 @@ Dose is booked by the executor's own book, so that what a tool asks about it mea
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,20 @@ import numpy as np
 from eucentric.agent.dosebook import Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
 from eucentric.agent.notebooks import crystal_of_material
+from eucentric.agent.outlook import outlook
 from eucentric.agent.stays import Errors
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Reading, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    Reading,
+    Scan,
+    StageMove,
+)
 from eucentric.core.request import SpecimenCard
 from eucentric.core.units import OPTICS, STAGE, from_si, to_si
 from eucentric.instruments.capabilities import Capabilities, PositionErrors
@@ -73,6 +84,9 @@ class BenchPort:
             optics=from_si(OPTICS, now.optics), blanked=now.blanked, held=self.guard.held(), holder=now.holder,
             loading=now.loading, time_s=now.time_s, commands=now.commands, inserted=dict(now.inserted),
         )  # fmt: skip
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        return outlook(path, self.state(), self.capabilities(), self.guard.limits())
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves.append(target)
