@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from eucentric.cli import options
+from eucentric.core.text import visible
 
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pydantic", "langgraph", "sqlite-utils", "textual", "pint",
              "matplotlib", "tifffile", "gemmi", "pillow", "httpx", "click")  # fmt: skip
@@ -125,5 +126,5 @@ def _checked(name: str, check: Callable[[], Check], quiet: bool) -> dict[str, ob
     except Exception as error:  # a check that breaks is a finding, not a crash
         good, text = False, f"{type(error).__name__}: {error}"
     if not quiet:
-        click.echo(f"{'ok  ' if good else 'FAIL'}  {name:<9} {text}")
+        click.echo(f"{'ok  ' if good else 'FAIL'}  {name:<9} {visible(text, limit=600)}")
     return {"check": name, "ok": good, "text": text}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from eucentric.core import stop as stopping
+from eucentric.core.text import named, quoted
 
 
 @click.command()
@@ -44,7 +45,7 @@ def _serve(uri: str, idle_s: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(info._asdict()))
     else:
-        click.echo(f"serving {info.uri} (pid {info.pid}); Ctrl-C blanks and leaves")
+        click.echo(f"serving {named(info.uri)} (pid {info.pid}); Ctrl-C blanks and leaves")
     server.serve()
 
 
@@ -61,5 +62,7 @@ def _list(as_json: bool) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     beam = "blanked" if row["blanked"] else "BEAM ON or not readable"
-    lease = row.get("lease") or "free"
-    return f"{row['uri']}   pid {row['pid']}   {beam}   held: {row.get('held') or 'no'}   lease: {lease}"
+    held, lease = (
+        quoted(str(row[key])) if row.get(key) else none for key, none in (("held", "no"), ("lease", "free"))
+    )
+    return f"{named(str(row['uri']))}   pid {row['pid']}   {beam}   held: {held}   lease: {lease}"

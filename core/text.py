@@ -18,7 +18,7 @@ _NOTHING_TO_SEE = {
 """Fillers, joiners and variation selectors: letters and marks by category, but with no ink."""
 _MOST_MARKS = 3
 """Combining marks on one letter that are kept: no script that people write needs more, a flood covers other lines."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#~@+-]{0,119}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#~@+?=&,%-]{0,199}")
 _CELL = re.compile("\x1b\\[[01]m|.", re.DOTALL)
 """A character, or a sequence of ours that takes no room."""
 _QUOTES = str.maketrans({"“": "\\u201c", "”": "\\u201d"})
@@ -64,7 +64,7 @@ def quoted(text: str, *, limit: int = 2000) -> str:
     return f"“{visible(text.translate(_QUOTES), limit=limit)}”"
 
 
-def named(text: str, *, limit: int = 120) -> str:
+def named(text: str, *, limit: int = 200) -> str:
     """An id as it is; whatever is no id is quoted, so that it can't read as a line of ours."""
     return visible(text, limit=limit) if _ID.fullmatch(text) else quoted(text, limit=limit)
 

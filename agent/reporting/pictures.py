@@ -1,5 +1,6 @@
 """The figures of a report, drawn from stored frames: the way in from the survey to the atoms, findings, sites."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,8 @@ def drawn(record: RunRecord, folder: Path) -> tuple[Picture, ...]:
             png = _smaller(folder / name) if name.endswith(".png") else None
             if png:
                 said = f" {call.result.summary}" if call.result and key == "overlay" else ""
-                found.append(Picture(f"report-{name}", png, f"{call.value.get('frame')}: {words}.{said}"))
+                plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)  # a link in Markdown must not end in it
+                found.append(Picture(f"report-{plain}", png, f"{call.value.get('frame')}: {words}.{said}"))
     return tuple(found)
 
 
