@@ -18,6 +18,7 @@ from eucentric.agent.run import Run
 from eucentric.agent.taking import Taking
 from eucentric.core.approval import Approval
 from eucentric.core.plan import Plan
+from eucentric.core.text import visible
 
 
 class Asking:
@@ -84,4 +85,4 @@ class Asking:
 def _with_line(asked: Asked, word: str, text: str) -> Asked:
     """A card with one more line, before the last one, which says what would be granted."""
     *lines, last = asked.card.split("\n")
-    return replace(asked, card="\n".join([*lines, f"{word:<12} {text}", last]))
+    return replace(asked, card="\n".join([*lines, f"{word:<12} {visible(text, limit=600)}", last]))
