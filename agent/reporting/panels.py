@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eucentric.core.errors import EucentricError
 from eucentric.core.instrument import Frame
-from eucentric.core.store import Store
+from eucentric.core.store import Readable
 from eucentric.core.text import visible
 
 # Of Okabe and Ito, seen by colour-blind eyes; shapes differ as well.
@@ -39,7 +39,7 @@ class Panel:
     marks: tuple[Mark, ...] = ()
 
 
-def pixels_of(store: Store, frame: Frame) -> NDArray[np.float32] | None:
+def pixels_of(store: Readable, frame: Frame) -> NDArray[np.float32] | None:
     """Pixels of a frame from the blobs, digest checked; None if they are missing or altered."""
     try:
         return store.get_array(frame.sha256)
@@ -68,7 +68,7 @@ def stretch(image: NDArray[np.float32]) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def draw(axes: Any, panel: Panel, store: Store) -> None:
+def draw(axes: Any, panel: Panel, store: Readable) -> None:
     """Draw a panel; one whose pixels are gone says so."""
     frame = panel.frame
     axes.set(xticks=[], yticks=[])

@@ -12,7 +12,7 @@ from eucentric.agent.reporting.panels import Mark, Panel, draw
 from eucentric.agent.reporting.png import png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, FrameRecord, RunRecord
-from eucentric.core.store import Store
+from eucentric.core.store import Readable
 from eucentric.core.text import visible
 
 _MAX_LADDERS = 4
@@ -26,7 +26,7 @@ _DRAWN = {
 """Pictures that detect_defects names in its result."""
 
 
-def ladder(record: RunRecord, store: Store) -> Picture | None:
+def ladder(record: RunRecord, store: Readable) -> Picture | None:
     """Survey tile, overview and atomic image of each target, side by side; other images where there is no target."""
     rows = [
         panels for call in record.calls if call.tool == "go_to_target" and (panels := _approach(record, call))
@@ -42,7 +42,7 @@ def ladder(record: RunRecord, store: Store) -> Picture | None:
     return Picture("report-ladder.png", _grid(shown, store, 3.05), caption)
 
 
-def _images(record: RunRecord, store: Store) -> Picture | None:
+def _images(record: RunRecord, store: Readable) -> Picture | None:
     """The newest images, or tiles of a survey if there is nothing else; None if there is no frame."""
     images = [one for one in record.frames if one.frame.purpose == "image"]
     parents = {name for one in images for name in one.frame.parents}
@@ -56,7 +56,7 @@ def _images(record: RunRecord, store: Store) -> Picture | None:
     return Picture("report-images.png", _grid(rows, store, 5.2 if len(newest) == 1 else 3.05), caption)
 
 
-def _grid(rows: list[list[Panel]], store: Store, panel_in: float) -> bytes:
+def _grid(rows: list[list[Panel]], store: Readable, panel_in: float) -> bytes:
     columns = max(len(row) for row in rows)
     figure = _figure(panel_in * columns, (panel_in + 0.2) * len(rows) + 0.1)
     grid = figure.subplots(len(rows), columns, squeeze=False)
