@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from eucentric.agent.changes import plan_changes, price_changes
 from eucentric.agent.checkpoint import Checkpoint
+from eucentric.agent.counting import count_of, reading
 from eucentric.agent.deciding import answered_by_grant, by_rule
 from eucentric.agent.gate import Asked, Channel, open_gate, wait_for_answer
 from eucentric.agent.likeness import like_notes
@@ -18,6 +19,7 @@ from eucentric.agent.run import Run
 from eucentric.agent.taking import Taking
 from eucentric.core.approval import Approval
 from eucentric.core.plan import Plan
+from eucentric.core.text import visible
 
 
 class Asking:
@@ -40,12 +42,13 @@ class Asking:
         done
             What of it was done before, for the card.
         """
+        before_it = count_of(self.run.instrument)
         beam = self.taking.dark_for_question(f"run {self.run.id} waits for a decision")
         asked = self._question(plan, shown, plan_sha256, [("Done so far", done)])
         before = rejected_before(self.run.store, asked)
         if before is not None:
             asked = _with_line(asked, "Rejected", why_rejected(before))
-        open_gate(self.run, asked, beam=beam)
+        open_gate(self.run, asked, beam=beam, **reading(self.run.instrument, before_it))
         self._shown = (plan, shown)
         made = self._without_asking(asked, channel)
         if made is None:
@@ -84,4 +87,4 @@ class Asking:
 def _with_line(asked: Asked, word: str, text: str) -> Asked:
     """A card with one more line, before the last one, which says what would be granted."""
     *lines, last = asked.card.split("\n")
-    return replace(asked, card="\n".join([*lines, f"{word:<12} {text}", last]))
+    return replace(asked, card="\n".join([*lines, f"{word:<12} {visible(text, limit=600)}", last]))

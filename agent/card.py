@@ -8,7 +8,7 @@ from eucentric.core.calls import Envelope
 from eucentric.core.instrument import MicroscopeState
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard
-from eucentric.core.text import visible
+from eucentric.core.text import quoted, visible
 
 
 def duration(seconds: float) -> str:
@@ -137,20 +137,20 @@ def gate_card(
     notes
         Further lines, each with its word in the margin; empty ones are left out.
     """
-    name = visible(specimen.name, limit=80) if specimen else "NO SPECIMEN CARD"
+    name = quoted(specimen.name, limit=80) if specimen else "NO SPECIMEN CARD"
     voltage, current = (state.optics.get(key, float("nan")) for key in ("voltage_kv", "probe_current_pa"))
     beam = "beam blanked" if state.blanked else "BEAM ON"
     lines = [
-        f"GATE {gate}  {visible(plan.title, limit=100)}",
-        f"Sample       {name}      Instrument  {visible(state.instrument, limit=60)}, "
+        f"GATE {gate}  {quoted(plan.title, limit=100)}",
+        f"Sample       {name}      Instrument  {quoted(state.instrument, limit=60)}, "
         f"{voltage:g} kV, {current:.3g} pA, {beam}",
         *_budget(specimen),
         *plan_lines(plan, shown),
-        f"From         {visible(plan.planner, limit=60)}",
+        f"From         {quoted(plan.planner, limit=60)}",
         *(f"{word:<12} {visible(text, limit=400)}" for word, text in notes if text),
     ]
     if state.held:
-        lines.append(f"Beam held    {visible(state.held, limit=200)}; approving allows the beam again")
+        lines.append(f"Beam held    {quoted(state.held, limit=200)}; approving allows the beam again")
     lines.append(
         f"Approving    ≤ {_frames(envelope.max_frames)}, ≤ {envelope.max_dose_e_per_a2:.3g} e/Å² anywhere, "
         f"{_electrons(envelope)}≤ {envelope.max_probe_current_pa:.3g} pA, "

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from eucentric.agent.gate import Answer, Asked
 from eucentric.agent.policy import Policy, outside
 from eucentric.core.roles import at_least
-from eucentric.core.text import visible
+from eucentric.core.text import quoted, visible
 
 
 class Nobody:
@@ -40,8 +40,8 @@ class ByPolicy:
 
     def show(self, asked: Asked) -> None:
         """Print the file's bounds in full, since nobody is asked."""
-        author = visible(self.policy.author)
-        self.tell(f"Approving by file {visible(self.path)} (by {author}, sha256 {self.sha256[:12]}…):")
+        author = quoted(self.policy.author)
+        self.tell(f"Approving by file {quoted(self.path)} (by {author}, sha256 {self.sha256[:12]}…):")
         bounds = {"releases_holds": self.policy.releases_holds, **self.policy.envelope.model_dump()}
         if asked.held:
             self.tell(f"    The beam is held: {visible(asked.held)}")
@@ -50,10 +50,10 @@ class ByPolicy:
 
     def poll(self, asked: Asked, seconds: float) -> Answer:
         """Approved if the wanted envelope fits, else no channel for the rest."""
-        by = f"policy {visible(self.policy.name)} (sha256 {self.sha256})"
+        by = f"policy {quoted(self.policy.name)} (sha256 {self.sha256})"
         wrong = outside(self.policy.envelope, asked.envelope)
         if asked.held and not self.policy.releases_holds:
-            wrong.append(f"the beam is held ({visible(asked.held)}) and the policy does not release holds")
+            wrong.append(f"the beam is held ({quoted(asked.held)}) and the policy does not release holds")
         if not at_least("user", asked.needs.role) or asked.needs.approvers > 1 or asked.needs.signed:
             wrong.append(f"it takes {asked.needs.role}, which a file is not")
         if wrong:

@@ -10,7 +10,7 @@ from eucentric.core.event import Event
 from eucentric.core.plan import Proposal
 from eucentric.core.request import Request, SpecimenCard
 from eucentric.core.store import Store
-from eucentric.core.text import visible
+from eucentric.core.text import named, quoted, visible
 
 Choice = Literal["adopt", "repeat", "give-up"]
 """What a person may say: it was done, do it again, or end the run. The dose stays charged whatever it is."""
@@ -158,8 +158,8 @@ def sweep(store: Store, recovery: Recovery) -> None:
 def explain(recovery: Recovery, beam: str) -> list[str]:
     """The run's story for a person who was not there."""
     lines = [
-        f"Run {recovery.run}: {visible(recovery.request.text, limit=400)}",
-        f"  asked by    {visible(recovery.request.who)} on {visible(recovery.request.instrument)}",
+        f"Run {named(recovery.run)}: {quoted(recovery.request.text, limit=400)}",
+        f"  asked by    {quoted(recovery.request.who)} on {named(recovery.request.instrument)}",
         f"  state       {recovery.state}; last row {visible(recovery.last, limit=400)}",
         f"  beam        {visible(beam)}",
         f"  recorded    {recovery.frames} frames; {len(recovery.done)} steps done, {len(recovery.failed)} not",

@@ -20,6 +20,7 @@ from eucentric.core.calls import Cost, Risk
 from eucentric.core.errors import BadInput, EucentricError
 from eucentric.core.instrument import MicroscopeState, Reading
 from eucentric.core.plan import Step
+from eucentric.core.text import named
 from eucentric.core.units import echo
 from eucentric.tools.base import Setting, Tool
 from eucentric.tools.catalogue import tool_named
@@ -297,7 +298,8 @@ def _argument(key: str, value: Any) -> str:
     stem, _, unit = key.rpartition("_")
     if isinstance(value, int | float) and not isinstance(value, bool) and unit in _UNITS:
         return f"{stem.removesuffix('_e_per').replace('_', ' ')} {echo(key, value)}"
-    text = ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+    several = value if isinstance(value, list | tuple) else (value,)
+    text = ", ".join(named(str(one)) for one in several)  # words of a person or a model: quoted
     return f"{key.replace('_', ' ')} {text}"
 
 

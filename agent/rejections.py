@@ -9,6 +9,7 @@ from eucentric.core.canonical import digest
 from eucentric.core.event import Event
 from eucentric.core.plan import Plan, Step
 from eucentric.core.store import Store
+from eucentric.core.text import named, quoted, visible
 
 IN_A_ROW = 3
 """So many rejections one after the other end a run."""
@@ -63,4 +64,5 @@ def why_rejected(row: Event) -> str:
     """In words, for whoever asks again: a person or a model."""
     made = approval_of(row)
     reason = made.reason or "no reason given"
-    return f"rejected by {made.by} at {row.ts[11:16]} UTC (gate {made.gate} of {row.run_id}): {reason}"
+    who, where = visible(made.by, limit=120), f"gate {named(made.gate)} of {named(row.run_id)}"
+    return f"rejected by {who} at {row.ts[11:16]} UTC ({where}): {quoted(reason, limit=400)}"

@@ -184,7 +184,7 @@ def _stopped(desk: Desk) -> None:
 
 
 def _stopped_otherwise(desk: Desk) -> None:
-    """In a change of the optics, by a blank, while paused, by a sentence, by Ctrl-C; then somebody goes on."""
+    """In a change of the optics, by a blank, while paused in a step and between two, by a sentence, by Ctrl-C."""
     desk.when("set_optics", desk.count("set_optics") + 1, lambda: desk.guard.stop("stop"))
     desk.carry(_tour())
     desk.take_up()
@@ -192,6 +192,8 @@ def _stopped_otherwise(desk: Desk) -> None:
     desk.carry(_tour())
     desk.when("acquire", desk.count("acquire") + 2, partial(desk.ask, "pause"))
     desk.carry(_tour(), paused=lambda: desk.guard.stop("enough"))
+    desk.when("acquire", desk.count("acquire") + 1, partial(desk.ask, "pause", "after_step"))
+    desk.carry(_tour(), paused=lambda: desk.guard.stop("enough of that"))
     desk.say("stop")
     desk.carry(_tour(), interrupt_after="m")
     desk.take_up()
@@ -277,7 +279,7 @@ STORIES = (
     Story("granted", _granted, 2, stage="ideal"),
     Story("meanwhile", _meanwhile, 2),
     Story("stopped", _stopped, 3),
-    Story("stopped otherwise", _stopped_otherwise, 5, stage="worn"),
+    Story("stopped otherwise", _stopped_otherwise, 6, stage="worn"),
     Story("refused", _refused, 4),
     Story("moves go wrong", _in_spite, 2, "missed_move@1,slow_settle@2,partial_move@3", "worn"),
     Story("a stage error", _in_spite, 2, "stage_error@2,backlash@1", "worn"),

@@ -1,7 +1,9 @@
 """Races, forgeries, changes, deaths and strangers at a gate: each case says what was wrong, if anything was."""
 
 import json
+import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -241,18 +243,15 @@ def death(rig: Rig, rng: random.Random, number: int) -> Case:
 
 def stranger(rig: Rig, rng: random.Random, number: int) -> Case:
     """`eucentric approve` without a terminal, with a wrong secret, by nobody known; and, for comparison, rightly."""
-    from eucentric.cli import main
-
     outcome = rig.carry(Nobody(), rig.rules())
-    words = ["approve", outcome.run, "--store", str(rig.folder / "store"), "--as"]
+    words = ["-m", "eucentric", "approve", outcome.run, "--store", str(rig.folder / "store"), "--as"]
     how = rng.choice(("no terminal", "wrong secret", "unknown", "right"))
     name, typed = {"unknown": ("mallory", SECRET), "wrong secret": ("kim", "guessed it")}.get(
         how, ("kim", SECRET)
     )
 
     def run() -> int:
-        main([*words, name])
-        return 0
+        os.execv(sys.executable, [sys.executable, *words, name])
 
     child = Child(run, rig.folder / f"stranger-{number}", terminal=how != "no terminal")
     if how != "no terminal":

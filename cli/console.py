@@ -17,7 +17,7 @@ from eucentric.agent.session import Observer
 from eucentric.core.approval import Approval
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.plan import Plan, Proposal
-from eucentric.core.text import visible
+from eucentric.core.text import named, quoted, visible
 
 
 class Console(Observer):
@@ -50,8 +50,8 @@ class Console(Observer):
         """What was understood, or the words instead of a plan."""
         if proposal.plan:
             self.say(
-                f"Understood   {visible(proposal.plan.title, limit=160)}      "
-                f"planner: {visible(proposal.plan.planner, limit=60)}"
+                f"Understood   {quoted(proposal.plan.title, limit=160)}      "
+                f"planner: {quoted(proposal.plan.planner, limit=60)}"
             )
         if proposal.pixels_sent:
             self.say(f"Pixels sent  {visible(proposal.pixels_sent, limit=300)}")
@@ -69,9 +69,9 @@ class Console(Observer):
 
     def decided(self, approval: Approval) -> None:
         """The outcome at the gate."""
-        reason = f" ({visible(approval.reason, limit=400)})" if approval.reason else ""
+        reason = f" ({quoted(approval.reason, limit=400)})" if approval.reason else ""
         by = re.sub(r"(sha256 [0-9a-f]{12})[0-9a-f]{52}", r"\1…", visible(approval.by))
-        self.say(f"Gate {visible(approval.gate)}: {approval.outcome} by {by}{reason}")
+        self.say(f"Gate {named(approval.gate)}: {approval.outcome} by {by}{reason}")
         self.say("")
 
     def result(self, call: ToolCall, result: ToolResult) -> None:
@@ -104,7 +104,7 @@ class Console(Observer):
         elif outcome.say and (outcome.outcome in ("parked", "stopped") or _refused_late(outcome)):
             self.say(_quoted(outcome.say, first=""))
         if outcome.report:
-            self.say(f"Report       {outcome.report}")
+            self.say(f"Report       {visible(outcome.report, limit=300)}")
         state = "verified" if outcome.verified else "NOT VERIFIED: run `eucentric audit verify`"
         self.say(
             f"Run          {outcome.run} {outcome.outcome}   ledger {outcome.events} events, "

@@ -132,7 +132,9 @@ def _proved_answer(
     require_terminal(what)
     click.echo(visible(asked.card, one_line=False, limit=100_000), err=True)
     shown = time.monotonic()
-    secret = click.prompt(f"\nSecret of {name} to {what} (Ctrl-C leaves it open)", hide_input=True, err=True)
+    secret = click.prompt(
+        f"\nSecret of {visible(name, limit=80)} to {what} (Ctrl-C leaves it open)", hide_input=True, err=True
+    )
     operator = prove(name, secret)
     proof = f"proved against {operators_path()}, owner uid {operators_path().stat().st_uid}"
     answer = Answer(

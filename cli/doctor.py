@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from eucentric.cli import options
+from eucentric.core.text import visible
 
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pydantic", "langgraph", "sqlite-utils", "textual", "pint",
              "matplotlib", "tifffile", "gemmi", "pillow", "httpx", "click")  # fmt: skip
@@ -71,6 +72,24 @@ def _settings() -> Check:
     return True, f"settings {settings_path()}" + ("" if settings_path().exists() else " (none: defaults)")
 
 
+def _signing() -> Check:
+    from eucentric.core.anchor_signing import wanted
+    from eucentric.core.operators import public_keys
+    from eucentric.core.signing import available
+
+    if available():
+        return True, "decisions and anchors can be signed"
+    asked = [
+        text
+        for text, is_so in (("sign_anchors is on", wanted()), ("operators have keys", public_keys()))
+        if is_so
+    ]
+    return (
+        not asked,
+        f"nothing can be signed ({', '.join(asked) or 'nor is it asked for'}): pip install 'eucentric[sign]'",
+    )
+
+
 def _ledger() -> Check:
     from eucentric.core.chain import verify
     from eucentric.core.ledger import Ledger
@@ -111,7 +130,7 @@ def doctor(store: Path | None, as_json: bool) -> None:
     folder = store or Path("eucentric-store")
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("python", _python), ("packages", _packages), ("sqlite", _sqlite), ("disk", lambda: _disk(folder)),
-        ("settings", _settings), ("ledger", _ledger), ("twin", _twin), ("host", _host),
+        ("settings", _settings), ("signing", _signing), ("ledger", _ledger), ("twin", _twin), ("host", _host),
     ]  # fmt: skip
     rows = [_checked(name, check, as_json) for name, check in checks]
     if as_json:
@@ -125,5 +144,5 @@ def _checked(name: str, check: Callable[[], Check], quiet: bool) -> dict[str, ob
     except Exception as error:  # a check that breaks is a finding, not a crash
         good, text = False, f"{type(error).__name__}: {error}"
     if not quiet:
-        click.echo(f"{'ok  ' if good else 'FAIL'}  {name:<9} {text}")
+        click.echo(f"{'ok  ' if good else 'FAIL'}  {name:<9} {visible(text, limit=600)}")
     return {"check": name, "ok": good, "text": text}

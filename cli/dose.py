@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eucentric.cli import options
+from eucentric.core.text import named, quoted, visible
 
 if TYPE_CHECKING:
     from eucentric.agent.dosehistory import History
@@ -61,7 +62,7 @@ def dose(
     else:
         _all(found, as_json)
     if out is not None and not as_json:
-        click.echo(f"map     {out}")
+        click.echo(f"map     {visible(str(out), limit=300)}")
 
 
 def _ledger(store: Path | None) -> Path:
@@ -96,10 +97,10 @@ def _head(found: "History") -> dict[str, Any]:
 
 
 def _print_head(found: "History") -> None:
-    from eucentric.core.text import visible
-
-    head = {key: visible(str(value), limit=300) for key, value in _head(found).items()}
-    click.echo(f"{head['instrument']}   loading {head['loading']}   {head['specimen']}")
+    head = {key: quoted(str(value), limit=300) for key, value in _head(found).items() if value is not None}
+    click.echo(
+        f"instrument {head['instrument']}   loading {head['loading']}   specimen {head.get('specimen', 'unknown')}"
+    )
     budget = found.budget_e_per_a2
     if budget is not None:
         click.echo(f"budget  {budget:.3g} e/Å² at any place ({head['budget_source']})")
@@ -121,9 +122,10 @@ def _spot(found: "History", spot: "PlaceDose", as_json: bool) -> None:
         click.echo(f"left    {spot.left_e_per_a2:.4g} e/Å²")
     for one in spot.exposures:
         where = "" if one.by_readings else "  only if the stage stood elsewhere than it said"
-        frames = ", ".join(one.frames) or "no frame kept"
+        frames = ", ".join(map(named, one.frames)) or "no frame kept"
         click.echo(
-            f"  {one.utc[:19]:<19}  {one.run} event {one.event:<6} {one.purpose:<9} {frames:<14} "
+            f"  {visible(one.utc[:19]):<19}  {named(one.run)} "
+            f"event {one.event:<6} {named(one.purpose):<9} {frames:<14} "
             f"≤ {one.bound_e_per_a2:<9.4g} about {one.estimate_e_per_a2:.3g}{where}"
         )
     if not spot.exposures:

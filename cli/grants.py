@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from eucentric.cli import options
-from eucentric.core.text import visible
+from eucentric.core.text import named, quoted, visible
 
 
 @click.group(invoke_without_command=True)
@@ -47,10 +47,10 @@ def _line(row: dict[str, object]) -> str:
     )
     state = f"{row['uses_left']} of {row['uses']} uses left until {visible(str(row['expires_utc']))}"
     if row["revoked_by"]:
-        state = f"revoked by {visible(str(row['revoked_by']), limit=80)}"
+        state = f"revoked by {quoted(str(row['revoked_by']), limit=80)}"
     elif not row["live"]:
         state = "ended"
-    return f"{visible(str(row['id']))}  {state}  by {visible(str(row['by']), limit=80)}, each {bounds}"
+    return f"{named(str(row['id']))}  {state}  by {quoted(str(row['by']), limit=80)}, each {bounds}"
 
 
 @grants.command()
@@ -68,4 +68,6 @@ def revoke(grant_id: str, reason: str, store: Path | None, as_json: bool) -> Non
         opened.anchor()
     finally:
         opened.close()
-    click.echo(json.dumps({"revoked": grant_id, "event": row.seq}) if as_json else f"{grant_id} is revoked")
+    click.echo(
+        json.dumps({"revoked": grant_id, "event": row.seq}) if as_json else f"{named(grant_id)} is revoked"
+    )

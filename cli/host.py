@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from eucentric.core import stop as stopping
+from eucentric.core.text import named, quoted
 
 
 @click.command()
@@ -29,14 +30,25 @@ def host(uri: str | None, idle_minutes: float, listing: bool, as_json: bool) -> 
         _serve(uri, idle_minutes * 60, as_json)
 
 
+class _Indented(logging.Formatter):
+    """Further lines are set in: what a driver says can't pass for an entry of the log."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return super().format(record).replace("\n", "\n    ")
+
+
 def _serve(uri: str, idle_s: float, as_json: bool) -> None:
     from eucentric.core.redaction import take_from_environment
     from eucentric.instruments.host import HostServer  # numpy and pydantic: only this command pays for them
     from eucentric.instruments.uri import load_driver
 
     take_from_environment("EUCENTRIC_API_KEY")  # of no use to a driver: only to be recognised, if it turns up
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%FT%TZ")
-    logging.Formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Indented("%(asctime)s %(levelname)s %(message)s", datefmt="%FT%TZ"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     server = HostServer(uri, lambda: load_driver(uri), idle_s=idle_s)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: server.leave())
@@ -44,7 +56,7 @@ def _serve(uri: str, idle_s: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(info._asdict()))
     else:
-        click.echo(f"serving {info.uri} (pid {info.pid}); Ctrl-C blanks and leaves")
+        click.echo(f"serving {named(info.uri)} (pid {info.pid}); Ctrl-C blanks and leaves")
     server.serve()
 
 
@@ -61,5 +73,7 @@ def _list(as_json: bool) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     beam = "blanked" if row["blanked"] else "BEAM ON or not readable"
-    lease = row.get("lease") or "free"
-    return f"{row['uri']}   pid {row['pid']}   {beam}   held: {row.get('held') or 'no'}   lease: {lease}"
+    held, lease = (
+        quoted(str(row[key])) if row.get(key) else none for key, none in (("held", "no"), ("lease", "free"))
+    )
+    return f"{named(str(row['uri']))}   pid {row['pid']}   {beam}   held: {held}   lease: {lease}"

@@ -9,7 +9,7 @@ import click
 
 from eucentric.cli import options
 from eucentric.cli.operator import require_terminal
-from eucentric.core.text import visible
+from eucentric.core.text import named, quoted, visible
 
 if TYPE_CHECKING:
     from eucentric.instruments.allowance import Allowance
@@ -58,11 +58,11 @@ def show(uri: str | None, as_json: bool) -> None:
         body |= {"not_steerable": _locked(able), "travel_um_by_alpha_deg": room}
         click.echo(json.dumps({"ok": True, **body}, ensure_ascii=False))
         return
-    click.echo(f"{visible(name)}   {visible(able.identity)}")
+    click.echo(f"{named(name)}   {quoted(able.identity)}")
     click.echo(f"limits {visible(able.limits_version)}   {visible(able.measured_by)}")
     for line in [*_rows(able, rules, allowances(able, rules)), *_detectors(rules), *_times(rules)]:
         click.echo(line)
-    click.echo(f"not steerable   {', '.join(_locked(able)) or 'nothing'}")
+    click.echo(f"not steerable   {', '.join(map(named, _locked(able))) or 'nothing'}")
     for line in _room_lines(state, rules, room):
         click.echo(line)
 
@@ -79,10 +79,13 @@ def check(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ok": True, "label": rules.label, "unmeasured": unmeasured}))
         return
-    click.echo(f"{file}: limits {rules.label} for '{visible(rules.instrument)}'")
-    click.echo(f"  axes {', '.join(rules.axes) or 'none'}; optics {', '.join(rules.optics) or 'none'}")
+    click.echo(f"file {quoted(str(file))}: limits {visible(rules.label)} for {quoted(rules.instrument)}")
+    axes, optics = (", ".join(map(named, found)) or "none" for found in (rules.axes, rules.optics))
+    click.echo(f"  axes {axes}; optics {optics}")
     if unmeasured:
-        click.echo(f"  measured by nobody: {', '.join(unmeasured)}; on a real instrument only small travel")
+        click.echo(
+            f"  measured by nobody: {', '.join(map(named, unmeasured))}; on a real instrument only small travel"
+        )
     if rules.clearance is None:
         click.echo("  no clearance: a real stage is not tilted")
 
@@ -114,7 +117,7 @@ def clear_touch(uri: str | None, name: str, as_json: bool) -> None:
     require_terminal("clear a touch")
     client = _host_of(uri)
     try:
-        click.echo(f"{visible(client.info.uri)}: {_stands(client.state())}", err=True)
+        click.echo(f"{named(client.info.uri)}: {_stands(client.state())}", err=True)
         click.echo("Has the holder been looked at, and brought back by hand where it must be?", err=True)
         prove(name, click.prompt(f"Secret of {name} to clear the touch", hide_input=True, err=True))
         client.clear_touch(f"{name} ({options.who()})")
@@ -167,22 +170,21 @@ def _by(rules: "Limits", field: str) -> str:
     row = rules.axes.get(field) or rules.optics.get(field)
     if row is None or not row.measured:
         return "nobody"
-    return f"{visible(row.measured_by)} {row.measured_on}"
+    return f"{quoted(row.measured_by)} {row.measured_on}"
 
 
 def _detectors(rules: "Limits") -> Iterator[str]:
     for name, row in rules.detectors.items():
         current = "" if row.max_probe_current_pa is None else f"up to {row.max_probe_current_pa:g} pA"
         charge = "" if row.max_charge_pc is None else f", {row.max_charge_pc:g} pC a lease"
-        yield f"detector {visible(name)}   {current or 'as declared'}{charge}"
+        yield f"detector {named(name)}   {current or 'as declared'}{charge}"
     for rule in rules.exclusions:
-        named = ", ".join(visible(name) for name in rule.detectors)
-        yield f"excluded   {named}: {visible(rule.reason)}"
+        yield f"excluded   {', '.join(map(named, rule.detectors))}: {visible(rule.reason)}"
 
 
 def _times(rules: "Limits") -> Iterator[str]:
     for row in rules.maintenance:
-        yield f"closed   {visible(row.what)}   {row.begins:%Y-%m-%d %H:%M} … {row.ends:%Y-%m-%d %H:%M %Z}"
+        yield f"closed   {quoted(row.what)}   {row.begins:%Y-%m-%d %H:%M} … {row.ends:%Y-%m-%d %H:%M %Z}"
     if rules.booking_end is not None:
         yield f"booked until   {rules.booking_end:%Y-%m-%d %H:%M %Z}"
 
@@ -231,7 +233,7 @@ def _room_lines(
     if rules.clearance is None:
         yield "clearance   not declared: a real stage is not tilted"
         return
-    yield f"travel left by tilt   holder {visible(state.holder)}, beta 0, z as it is"
+    yield f"travel left by tilt   holder {quoted(state.holder)}, beta 0, z as it is"
     for tilt, spans in room.items():
         if spans is None:
             yield f"  alpha {tilt:>3} deg   none"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eucentric.cli import options
-from eucentric.core.text import visible
+from eucentric.core.text import quoted, visible
 
 if TYPE_CHECKING:
     from eucentric.agent.rules import Rule, RuleBook
@@ -32,11 +32,13 @@ def show(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"label": book.label, "path": book.path, **book.rules.model_dump(mode="json")}))
         return
-    name, author = visible(book.rules.name), visible(book.rules.author)
-    click.echo(f"policy {name}, {book.label}, by {author}  {visible(book.path)}")
+    name, author = quoted(book.rules.name), quoted(book.rules.author)
+    click.echo(f"policy {name}, {visible(book.label)}, by {author}  {quoted(book.path)}")
     for number, rule in enumerate(book.rules.rules, start=1):
-        click.echo(f"{number:>3}  {visible(rule.name)}: {_words(rule)}")
-    click.echo("     else: what moves or exposes is asked of a user, what reads passes, stopping is under no rule")
+        click.echo(f"{number:>3}  {quoted(rule.name)}: {_words(rule)}")
+    click.echo(
+        "     else: what moves or exposes is asked of a user, what reads passes, stopping is under no rule"
+    )
 
 
 def _words(rule: "Rule") -> str:
@@ -45,7 +47,7 @@ def _words(rule: "Rule") -> str:
     if not who:
         who = f"is asked of {'two people, each ' if rule.approvers > 1 else ''}{rule.role}"
     where = ", ".join(f"{name} {_bound(bound.model_dump())}" for name, bound in rule.where.items())
-    for_whom = f" of planner {visible(rule.planner)}" if rule.planner != "*" else ""
+    for_whom = f" of planner {quoted(rule.planner)}" if rule.planner != "*" else ""
     return f"{', '.join(rule.tools)}{for_whom}{f' with {where}' if where else ''} {who}"
 
 
@@ -68,7 +70,7 @@ def check(path: Path, instrument: str | None, as_json: bool) -> None:
     from eucentric.agent.rules import load_rules
 
     book = load_rules(path, instrument or options.settings().instrument)
-    text = f"{visible(str(path))}: {len(book.rules.rules)} rules, {book.label}"
+    text = f"file {quoted(str(path))}: {len(book.rules.rules)} rules, {book.label}"
     click.echo(json.dumps({"ok": True, "label": book.label}) if as_json else text)
 
 

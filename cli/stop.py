@@ -9,6 +9,7 @@ import click
 from eucentric.core import stop as stopping
 from eucentric.core.stop import StopReport
 from eucentric.core.stop_early import who
+from eucentric.core.text import named, visible
 
 _INSTRUMENT = click.option(
     "--instrument", metavar="URI", help="Only this instrument; default: every running host."
@@ -51,10 +52,10 @@ def _halt(
 
 
 def _line(report: StopReport) -> str:
-    where = f"{report['uri']} (pid {report['pid']}), {report['ms']:.0f} ms"
+    where = f"{named(report['uri'])} (pid {report['pid']}), {report['ms']:.0f} ms"
     if report["blanked"]:
-        return f"blanked, read back   {where}   held: {report.get('held') or 'no'}"
-    why = report.get("error") or "the read-back does not say blanked"
+        return f"blanked, read back   {where}   held: {visible(report.get('held') or 'no')}"
+    why = visible(report.get("error") or "the read-back does not say blanked")
     return f"NOT VERIFIED         {where}   {why}\n  Blank by hand now; close the column valves if you can't."
 
 
@@ -63,6 +64,6 @@ def _nothing(instrument: str | None) -> list[str]:
     if not running:
         return ["No instrument host is running: nothing to stop."]
     return [
-        f"No host of {instrument} is running; NOTHING was stopped. Running:",
-        *(f"  {uri}" for uri in running),
+        f"No host of {named(str(instrument))} is running; NOTHING was stopped. Running:",
+        *(f"  {named(uri)}" for uri in running),
     ]

@@ -53,7 +53,7 @@ class Terminal:
         with contextlib.suppress(termios.error, OSError, ValueError):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         click.echo("")
-        click.echo(asked.card)
+        click.echo(visible(asked.card, one_line=False, limit=100_000))
         self._prompt()
 
     def told(self, what: str, why: str) -> None:

@@ -21,6 +21,7 @@ from eucentric.core.canonical import digest
 from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.operators_file import Entry, changing, forget, load
 from eucentric.core.operators_file import operators_path as operators_path
+from eucentric.core.redaction import remember
 from eucentric.core.roles import ROLES, Role, at_least
 from eucentric.core.text import visible
 
@@ -60,6 +61,7 @@ def register(name: str, secret: str, role: Role | None = None, *, by: Operator |
     ApprovalRefused
         It takes staff, or the person themselves.
     """
+    remember("operator secret", secret)
     _check_name(name, secret)
     salt = secrets.token_bytes(16)
     made = scrypt(secret, salt)
@@ -126,6 +128,7 @@ def prove(name: str, secret: str) -> Operator:
     ApprovalRefused
         Unknown operator, or the wrong secret: the same words for both.
     """
+    remember("operator secret", secret)
     entry = load().get(name)
     wanted, salt = (entry.digest, entry.salt) if entry else (b"", b"\0" * 16)
     if not hmac.compare_digest(scrypt(secret, salt), wanted) or entry is None:  # as slow for an unknown name

@@ -19,6 +19,7 @@ from eucentric.core.anchors import write_anchor
 from eucentric.core.errors import DISK_FULL, BadInput, LedgerError, StoreFull
 from eucentric.core.ledger import Ledger
 from eucentric.core.redaction import redact_bytes, redacted
+from eucentric.core.rows import open_rows
 from eucentric.core.settings_file import DEFAULT_STORE as DEFAULT_STORE
 from eucentric.core.text import visible
 
@@ -103,6 +104,15 @@ def read_blob(folder: Path, sha256: str) -> bytes:
     return data
 
 
+def load_array(data: bytes, sha256: str) -> NDArray[np.float32]:
+    """The array in the bytes of a blob; LedgerError if they are none."""
+    try:
+        pixels: NDArray[np.float32] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise LedgerError(f"blob {sha256[:12]}… is not an array", str(error)) from error
+    return pixels
+
+
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise LedgerError(f"'{visible(name, limit=80)}' is no name of a run or frame")
@@ -161,11 +171,7 @@ class Store:
 
     def get_array(self, sha256: str) -> NDArray[np.float32]:
         """The array of that digest; LedgerError if it is missing, altered or no array."""
-        try:
-            pixels: NDArray[np.float32] = np.load(io.BytesIO(self.get_blob(sha256)), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise LedgerError(f"blob {sha256[:12]}… is not an array", str(error)) from error
-        return pixels
+        return load_array(self.get_blob(sha256), sha256)
 
     def write_sidecar(self, run_id: str, frame_id: str, body: dict[str, Any]) -> None:
         """Describe a frame beside the run, with the ledger's head as an anchor outside the database."""
@@ -223,3 +229,33 @@ class Store:
     def close(self) -> None:
         """Close the ledger."""
         self.ledger.close()
+
+
+class Archive:
+    """A store that is only read: nothing is written and nothing made, so an auditor needs no right to.
+
+    Raises
+    ------
+    LedgerError
+        Its ledger can't be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = open_rows(folder / "audit.db")
+
+    def get_blob(self, sha256: str) -> bytes:
+        """As of `Store`."""
+        return read_blob(self.folder, sha256)
+
+    def get_array(self, sha256: str) -> NDArray[np.float32]:
+        """As of `Store`."""
+        return load_array(self.get_blob(sha256), sha256)
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        self.ledger.close()
+
+
+Readable = Store | Archive
+"""What a report can be made from."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, RichLog, Static
 
@@ -17,7 +19,7 @@ from eucentric.core import stop as stopping
 from eucentric.core.errors import EucentricError
 from eucentric.core.event import Event
 from eucentric.core.store import Store
-from eucentric.core.text import visible
+from eucentric.core.text import folded, named, visible
 
 _POLL_S = 0.2
 _HOSTS_S = 1.0
@@ -25,14 +27,27 @@ _HOSTS_S = 1.0
 
 def event_line(event: Event) -> str:
     """One event in one line; everything in it is data, control characters are escaped."""
-    tool = f"{event.tool} " if event.tool else ""
-    return f"{event.seq:>6} {event.ts[11:19]} {event.kind:<9} {tool}{visible(event.summary, limit=300)}"
+    tool = f"{visible(event.tool, limit=40)} " if event.tool else ""
+    return (
+        f"{event.seq:>6} {visible(event.ts[11:19])} {event.kind:<9} {tool}{visible(event.summary, limit=300)}"
+    )
 
 
 def host_line(host: dict[str, Any]) -> str:
     """One beam in one line."""
     beam = "beam blanked" if host.get("blanked") else "BEAM ON or not readable"
-    return f"{visible(str(host['uri']))}  {beam}  held: {visible(str(host.get('held') or 'no'))}"
+    return f"{named(str(host['uri']))}  {beam}  held: {visible(str(host.get('held') or 'no'))}"
+
+
+class Line:
+    """A line of the log, folded: what is left of it never stands at the margin like a line of its own."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """At the width that it is drawn in."""
+        yield Text(folded(self.text, options.max_width), no_wrap=True)
 
 
 def _who() -> str:
@@ -63,8 +78,8 @@ class AbortScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The question."""
         text = (
-            f"Abort {self.run_id}?\n\nIt ends before its next act, its settings are put back, and it can't be "
-            "taken up again. To keep that possible, stop it.\n\n[y] abort   [n] leave it running"
+            f"Abort {named(self.run_id, limit=40)}?\n\nIt ends before its next act, its settings are put back, "
+            "and it can't be taken up again. To keep that possible, stop it.\n\n[y] abort   [n] leave it running"
         )
         yield Static(text, id="question", markup=False)
 
@@ -122,11 +137,14 @@ class WatchApp(App[None]):
             if row.run_id not in self.known:
                 self.known.add(row.run_id)
                 table.add_row(
-                    Text(row.run_id), Text(""), Text(visible(row.summary, limit=60)), key=row.run_id
+                    Text(named(row.run_id, limit=40)),
+                    Text(""),
+                    Text(visible(row.summary, limit=60)),
+                    key=row.run_id,
                 )
                 self.show(row.run_id)
             state = ends.get(row.run_id) or self._open_state(row.run_id)
-            table.update_cell(row.run_id, table.ordered_columns[1].key, Text(state))
+            table.update_cell(row.run_id, table.ordered_columns[1].key, Text(visible(state, limit=40)))
 
     def _open_state(self, run_id: str) -> str:
         waits = standing(self.ledger, run_id)
@@ -135,7 +153,7 @@ class WatchApp(App[None]):
     def _tail(self, run_id: str) -> None:
         for log in self.query("#events").results(RichLog):
             for event in self.ledger.events(run=run_id, after=self.seen):
-                log.write(event_line(event))
+                log.write(Line(event_line(event)))
                 self.seen = event.seq
 
     def show(self, run_id: str) -> None:
@@ -145,7 +163,7 @@ class WatchApp(App[None]):
         self.run_id, self.seen = run_id, 0
         log = self.query_one("#events", RichLog)
         log.clear()
-        log.border_title = f"events of {run_id}"
+        log.border_title = Content(f"events of {named(run_id, limit=40)}")  # a text would be read as markup
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """A run was chosen."""

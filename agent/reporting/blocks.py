@@ -49,6 +49,8 @@ class Code:
     """Text shown as it is, in a fixed-width face: a command, a gate card, a request."""
 
     text: str
+    whole_lines: bool = False
+    """Lines are not broken: a table in it must look as it was shown."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,13 @@ class Picture:
     """File name."""
     png: bytes
     caption: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small pictures side by side."""
+
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Section:
     tone: Tone = "plain"
 
 
-Block = Para | Claim | Bullets | Table | Code | Picture | Fold | Section
+Block = Para | Claim | Bullets | Table | Code | Picture | Gallery | Fold | Section
 
 
 @dataclass(frozen=True)

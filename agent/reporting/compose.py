@@ -7,26 +7,26 @@ from eucentric.agent.reporting.answer import answer, headline, not_counted
 from eucentric.agent.reporting.blocks import Block, Document, Para, Picture, Section
 from eucentric.agent.reporting.methods import methods
 from eucentric.agent.reporting.record import RunRecord
-from eucentric.core.store import Store
+from eucentric.core.store import Readable
 
 _MOST_BYTES = 2_700_000
 """Of pictures inside the HTML; base64 adds a third."""
 
 
-def compose(record: RunRecord, store: Store, folder: Path) -> Document:
+def compose(record: RunRecord, store: Readable, folder: Path) -> Document:
     """The whole report of a run as blocks; `folder` is where tools put their pictures."""
     blocks: list[Block] = [*answer(record), not_counted(record), *_pictures(record, store, folder)]
     if len(record.findings) > len(headline(record)):
         blocks.append(sections.numbers(record))
     blocks += [
         sections.cost(record),
-        _places(record),
+        places(record),
         sections.decisions(record),
         sections.plan(record),
         Section("Methods", (Para(methods(record)),)),
         sections.evidence(record),
     ]
-    return Document(_title(record), _stamp(record), record.simulated, tuple(blocks))
+    return Document(_title(record), stamp(record), record.simulated, tuple(blocks))
 
 
 def _title(record: RunRecord) -> str:
@@ -34,7 +34,7 @@ def _title(record: RunRecord) -> str:
     return f"{record.run} · {record.outcome} · {asked}"
 
 
-def _stamp(record: RunRecord) -> str:
+def stamp(record: RunRecord) -> str:
     name = record.instrument
     if record.simulated is None:
         return f"{name} (the ledger does not say whether it is simulated)"
@@ -44,13 +44,13 @@ def _stamp(record: RunRecord) -> str:
     return name
 
 
-def _places(record: RunRecord) -> Section:
+def places(record: RunRecord) -> Section:
     """The table of places, with the dose map."""
     section, drawn = sections.places(record), pictures.doses(record)
     return section if drawn is None else Section(section.title, (*section.blocks, drawn))
 
 
-def _pictures(record: RunRecord, store: Store, folder: Path) -> list[Block]:
+def _pictures(record: RunRecord, store: Readable, folder: Path) -> list[Block]:
     made = [pictures.ladder(record, store), pictures.intervals(record), *pictures.drawn(record, folder)]
     found = [picture for picture in made if picture is not None]
     if not found:

@@ -11,6 +11,7 @@ from eucentric.agent.reporting.blocks import (
     Code,
     Document,
     Fold,
+    Gallery,
     Para,
     Picture,
     Section,
@@ -59,20 +60,27 @@ def _block(block: Block) -> str:
             return f'<p class="{tone}">{text_of(text)}</p>'
         case Bullets(items):
             return "<ul>" + "".join(f"<li>{text_of(item)}</li>" for item in items) + "</ul>"
-        case Code(text):
-            return f"<pre>{text_of(text, one_line=False)}</pre>"
+        case Code(text, whole_lines):
+            mark = ' class="whole"' if whole_lines else ""
+            return f"<pre{mark}>{text_of(text, one_line=False)}</pre>"
         case Table(head, rows, right):
             return _table(head, rows, right)
-        case Picture(_, png, caption):
-            data = base64.b64encode(png).decode("ascii")
-            shown = text_of(caption)
-            return (
-                f'<figure><img alt="{escape(visible(caption.partition(":")[0]))}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{shown}</figcaption></figure>"
-            )
+        case Picture():
+            return _figure(block)
+        case Gallery(pictures):
+            return f'<div class="gallery">{"".join(map(_figure, pictures))}</div>'
         case Fold(title, blocks):
             inner = "\n".join(map(_block, blocks))
             return f"<details><summary>{text_of(title)}</summary>\n{inner}</details>"
+
+
+def _figure(picture: Picture) -> str:
+    data = base64.b64encode(picture.png).decode("ascii")
+    name = escape(visible(picture.caption.partition(":")[0]))
+    return (
+        f'<figure><img alt="{name}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{text_of(picture.caption)}</figcaption></figure>"
+    )
 
 
 def _claim(claim: Claim) -> str:

@@ -9,6 +9,7 @@ from eucentric.agent.reporting.blocks import (
     Code,
     Document,
     Fold,
+    Gallery,
     Para,
     Picture,
     Section,
@@ -64,6 +65,8 @@ def _block(block: Block) -> str:
             return _table(head, rows, right)
         case Picture(name, _, caption):
             return f"![{escaped(caption.partition(':')[0])}](pictures/{name})\n\n*{escaped(caption)}*"
+        case Gallery(pictures):
+            return "\n\n".join(map(_block, pictures))
         case Fold(title, blocks):
             inner = "\n\n".join(map(_block, blocks))
             return f"<details><summary>{escaped(title)}</summary>\n\n{inner}\n\n</details>"

@@ -1,5 +1,6 @@
 """The figures of a report, drawn from stored frames: the way in from the survey to the atoms, findings, sites."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from eucentric.agent.reporting.panels import Mark, Panel, draw
 from eucentric.agent.reporting.png import png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, FrameRecord, RunRecord
-from eucentric.core.store import Store
-from eucentric.core.text import visible
+from eucentric.core.store import Readable
+from eucentric.tools.vision.lettering import lettered
 
 _MAX_LADDERS = 4
 _MAX_IMAGES = 6
@@ -25,7 +26,7 @@ _DRAWN = {
 """Pictures that detect_defects names in its result."""
 
 
-def ladder(record: RunRecord, store: Store) -> Picture | None:
+def ladder(record: RunRecord, store: Readable) -> Picture | None:
     """Survey tile, overview and atomic image of each target, side by side; other images where there is no target."""
     rows = [
         panels for call in record.calls if call.tool == "go_to_target" and (panels := _approach(record, call))
@@ -41,7 +42,7 @@ def ladder(record: RunRecord, store: Store) -> Picture | None:
     return Picture("report-ladder.png", _grid(shown, store, 3.05), caption)
 
 
-def _images(record: RunRecord, store: Store) -> Picture | None:
+def _images(record: RunRecord, store: Readable) -> Picture | None:
     """The newest images, or tiles of a survey if there is nothing else; None if there is no frame."""
     images = [one for one in record.frames if one.frame.purpose == "image"]
     parents = {name for one in images for name in one.frame.parents}
@@ -55,7 +56,7 @@ def _images(record: RunRecord, store: Store) -> Picture | None:
     return Picture("report-images.png", _grid(rows, store, 5.2 if len(newest) == 1 else 3.05), caption)
 
 
-def _grid(rows: list[list[Panel]], store: Store, panel_in: float) -> bytes:
+def _grid(rows: list[list[Panel]], store: Readable, panel_in: float) -> bytes:
     columns = max(len(row) for row in rows)
     figure = _figure(panel_in * columns, (panel_in + 0.2) * len(rows) + 0.1)
     grid = figure.subplots(len(rows), columns, squeeze=False)
@@ -147,7 +148,7 @@ def intervals(record: RunRecord) -> Picture | None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(left=0)
     first = rows[0].finding
-    axes.set_xlabel(visible(f"{first.what} / {unit_of(first)[1]}", limit=80), fontsize=8.5, parse_math=False)
+    axes.set_xlabel(lettered(f"{first.what} / {unit_of(first)[1]}", limit=80), fontsize=8.5, parse_math=False)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -167,7 +168,7 @@ def intervals(record: RunRecord) -> Picture | None:
 def _row_name(one: FindingRecord) -> str:
     names = one.finding.evidence
     lead = names[0] if len(names) == 1 else f"all {len(names)} frames"
-    return visible(f"{lead}  (n = {one.finding.of:,})", limit=60)
+    return lettered(f"{lead}  (n = {one.finding.of:,})", limit=60)
 
 
 def _interval_row(axes: Any, y: float, one: FindingRecord) -> None:
@@ -209,7 +210,8 @@ def drawn(record: RunRecord, folder: Path) -> tuple[Picture, ...]:
             png = _smaller(folder / name) if name.endswith(".png") else None
             if png:
                 said = f" {call.result.summary}" if call.result and key == "overlay" else ""
-                found.append(Picture(f"report-{name}", png, f"{call.value.get('frame')}: {words}.{said}"))
+                plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)  # a link in Markdown must not end in it
+                found.append(Picture(f"report-{plain}", png, f"{call.value.get('frame')}: {words}.{said}"))
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
+from eucentric.agent.deciding import approval_of
 from eucentric.agent.dosebook import Charge
 from eucentric.agent.preview import Preview
 from eucentric.core.base import Model
@@ -14,7 +15,7 @@ from eucentric.core.event import Event
 from eucentric.core.instrument import Frame
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.request import Request, SpecimenCard
-from eucentric.core.store import Store
+from eucentric.core.store import Readable
 from eucentric.instruments.capabilities import Capabilities
 
 T = TypeVar("T")
@@ -181,7 +182,7 @@ class _Reader:
             return None
 
 
-def gather(store: Store, run_id: str) -> RunRecord:
+def gather(store: Readable, run_id: str) -> RunRecord:
     """Read the rows of a run.
 
     Raises
@@ -341,7 +342,7 @@ def _gates(events: Iterable[Event], reader: _Reader) -> tuple[GateRecord, ...]:
             if record:
                 gates[record.gate] = record
         elif event.kind == "decided":
-            approval = reader.read(event, lambda event=event: Approval.model_validate(event.body))  # type: ignore[misc]
+            approval = reader.read(event, lambda event=event: approval_of(event))  # type: ignore[misc]
             if approval and approval.gate in gates:
                 old = gates[approval.gate]
                 decisions = (*old.decisions, (event.seq, event.ts, approval))

@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "Carry RUN out again on a fresh twin, without a planner, and compare frame by frame."),
     "diff": ("diff", "Line by line, what is different between two runs."),
     "reconcile": ("reconcile", "Compare with the instrument's count of commands, its own log, and the disk."),
+    "export": ("export", "RUN as a folder or file that a stranger can read and check."),
+    "verify-export": ("export", "Check an exported run: every file, row, frame and card."),
     "recompute": ("recompute", "Make the analysis behind a finding again from the raw frames, and compare."),
 }
 """Command: (module of this folder, one line for the list)."""
@@ -26,11 +28,12 @@ class Audits(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; its function is named like it, 'list' is `list_runs`."""
+        """Import one command; its function is named like it, but 'list' is `list_runs`."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"eucentric.cli.audit.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
+        name = {"list": "list_runs"}.get(cmd_name, cmd_name.replace("-", "_"))
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -58,8 +58,7 @@ def many_of(stores: tuple[Path, ...]) -> "ManyRows":
     """The rows of all stores that were named, or of the default one; what is odd about them is told on stderr."""
     from eucentric.core.many import ManyRows
 
-    folders = [folder for store in stores for folder in _matching(store)] or [folder_of(None)]
-    opened = ManyRows(folders)
+    opened = ManyRows(folders_of(stores))
     _tell(opened.notes())
     return opened
 
@@ -69,6 +68,12 @@ def _tell(notes: list[str]) -> None:
 
     for note in notes:
         click.echo(f"note: {visible(note, limit=400)}", err=True)
+
+
+def folders_of(stores: tuple[Path, ...]) -> list[Path]:
+    """Each store that was named, once; the default one if none was."""
+    found = [folder for store in stores for folder in _matching(store)] or [folder_of(None)]
+    return [folder_of(folder) for folder in {one.resolve(): one for one in found}.values()]
 
 
 def _is_store(folder: Path) -> bool:

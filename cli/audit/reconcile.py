@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eucentric.cli import options
-from eucentric.cli.audit.opening import folder_of
+from eucentric.cli.audit.opening import OfStores, folders_of, stores_option
 
 if TYPE_CHECKING:
     from eucentric.agent.auditing.reconciling import Reconciliation
@@ -18,23 +18,19 @@ _SHOWN = 40
 """Lines of one kind; --json has all."""
 
 
-@click.command()
+@click.command(cls=OfStores)
 @click.option("--instrument", metavar="URI", help="Only this one; default: all that the stores name.")
-@click.option(
-    "--store", "stores", type=click.Path(path_type=Path), multiple=True,
-    help="Store folder [./eucentric-store]; more than once, if several share an instrument.",
-)  # fmt: skip
+@stores_option
 @options.json_option
 def reconcile(instrument: str | None, stores: tuple[Path, ...], as_json: bool) -> None:
     """Compare the ledger with the instrument's count of commands, its own log, and the files on disk.
 
-    Lists what has no row, and rows that have no counterpart. Nothing is sent, written or deleted. Exit 1 if anything
-    has no row.
+    Lists what has no row, and rows that have no counterpart. Name every store that shares the instrument: what one
+    explains has a row. Nothing is sent, written or deleted. Exit 1 if anything has no row.
     """
     from eucentric.agent.auditing.reconciling import reconciled
 
-    folders = [folder_of(store) for store in stores or (None,)]
-    found = reconciled(folders, instrument)
+    found = reconciled(folders_of(stores), instrument)
     if as_json:
         body = found.model_dump_json()
         click.echo(f'{{"ok":{"true" if found.ok else "false"},{body[1:]}')

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @options.json_option
 def list_runs(stores: tuple[Path, ...], as_json: bool) -> None:
     """Runs of one or more stores, newest first."""
-    from eucentric.core.text import visible
+    from eucentric.core.text import named, visible
 
     opened = many_of(stores)
     try:
@@ -31,12 +31,12 @@ def list_runs(stores: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"runs": runs}))
         return
-    wide = max((len(visible(one["store"])) for one in runs), default=0) if len(each) > 1 else 0
+    wide = max((len(named(one["store"])) for one in runs), default=0) if len(each) > 1 else 0
     for one in runs:
-        who, outcome = visible(one["who"], limit=40), visible(one["outcome"], limit=20)
-        store = f"{visible(one['store']):<{wide}}  " if wide else ""
+        who, outcome = visible(one["who"], limit=40), named(one["outcome"], limit=20)
+        store = f"{named(one['store']):<{wide}}  " if wide else ""
         click.echo(
-            f"{store}{visible(one['run'])}  {visible(one['ts'])}  {outcome:<9}  {who:<22}  "
+            f"{store}{named(one['run'])}  {named(one['ts'])}  {outcome:<9}  {who:<22}  "
             f"{visible(one['request'], limit=80)}"
         )
     if not runs:

@@ -26,10 +26,10 @@ def search(words: tuple[str, ...], most: int, stores: tuple[Path, ...], as_json:
         click.echo(json.dumps({"events": told}, ensure_ascii=False))
         return
     from eucentric.cli.story import row_line
-    from eucentric.core.text import visible
+    from eucentric.core.text import named
 
     for store, row in found:
-        where = f"{visible(store)}:{visible(row.run_id)} " if several else f"{row.run_id:<8}"
+        where = f"{named(store)}:{named(row.run_id)} " if several else f"{named(row.run_id):<8}"
         click.echo(f"{where}{row_line(row)}")
     if not found:
         click.echo("nothing found")

@@ -67,7 +67,7 @@ def verify(store: Path | None, data: bool, keys: Path | None, as_json: bool) -> 
     else:
         asked = [f"{other}; if you did not remove it, ask who did" for other in others]
         _print_verdict(result, [*asked, *notes, *_few(result.clock_notes)])
-        _print_signatures(signed, anchors_signed, result.anchors)
+        _print_signatures(signed, anchors_signed)
         said = (
             "pixels and sidecars not read (--data reads them)" if frames is None else f"{frames} frames read"
         )
@@ -141,7 +141,7 @@ def _print_verdict(result: "Verification", notes: list[str]) -> None:
         )
 
 
-def _print_signatures(signed: "SignedDecisions", anchors_signed: int, anchors: int) -> None:
+def _print_signatures(signed: "SignedDecisions", anchors_signed: int) -> None:
     from eucentric.core.text import visible
 
     if signed.signed:
@@ -151,4 +151,4 @@ def _print_signatures(signed: "SignedDecisions", anchors_signed: int, anchors: i
             f"{sum(signed.valid.values())} by known keys{f' ({by})' if by else ''}"
         )
     if anchors_signed:
-        click.echo(f"anchors: {anchors_signed} of {anchors} are signed")
+        click.echo(f"anchors: {anchors_signed} in the state directory are rightly signed")

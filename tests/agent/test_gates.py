@@ -283,7 +283,7 @@ def test_an_approval_releases_a_hold_that_the_card_showed(bench):
     bench.guard.stop("lunch")
     person = Person()
     assert bench.carry(image(), person=person).outcome == "done"
-    assert "Beam held    lunch" in person.cards[0]
+    assert "Beam held    “lunch" in person.cards[0]
     assert bench.guard.held() is None
 
 

@@ -176,7 +176,7 @@ def test_the_neighbours_of_a_gap_are_named(either):
     hand(either, values={"defocus": 7e-9})
     either.carry(image("a"))
     (row,) = life(either).unexplained
-    (ended,), (taken,) = either.rows("finished", run="r-0001"), either.rows("leased", run="r-0002")
+    (ended,), (taken,) = either.rows("finished", run="r-0001"), either.rows("asked", run="r-0002")
     assert (row.after.what, row.before.what) == (f"event {ended.seq}", f"event {taken.seq}")
     assert (row.after.commands, row.before.commands) == (1, 2)
     if either.make is Spy:
@@ -317,6 +317,12 @@ def test_a_row_of_a_move_that_never_was_is_found_by_the_count(either):
     one = life(either)
     assert [(row.event, row.what) for row in one.absent] == [(event, f"event {event} move_stage")]
     assert "counted 0 of the 1 commands" in one.absent[0].why
+
+
+def test_a_kind_of_act_that_never_counted_anything_is_no_way_to_count(bench):
+    bench.carry(OPTICS)
+    event = forged(bench, 1, 1, x_um=50.0)
+    assert [row.event for row in life(bench).absent] == [event]
 
 
 def test_a_row_that_takes_a_hand_s_command_for_its_own_is_found_by_the_log(either):

@@ -111,7 +111,7 @@ def test_signed_anchors_are_counted_and_checked(store: Path, place: Path, verifi
     code, body = verified("--json")
     assert (code, body["anchors"], body["anchors_signed"]) == (0, 2, 1)
     assert "1 of 2 anchors are not signed" in body["notes"][0]
-    assert "anchors: 1 of 2 are signed" in verified()[1]
+    assert "anchors: 1 in the state directory are rightly signed" in verified()[1]
     file = next((place / "state" / "anchors").glob("*.jsonl"))
     file.write_text(file.read_text().replace('"path":"', '"path":"/x'))
     code, body = verified("--json")

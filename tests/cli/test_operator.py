@@ -1,6 +1,7 @@
 """`eucentric operator`: roles, who may change them, keys; each change is told and recorded."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,21 @@ def test_the_anchor_key_is_made_once(place: Path, said) -> None:
 )
 def test_what_is_no_role_and_nobody_is_a_usage_error(at_terminal, said, args: tuple[str, ...]) -> None:
     assert said(*args)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("library", "asked", "good"), [(True, True, True), (False, False, True), (False, True, False)]
+)
+def test_doctor_says_when_something_is_to_be_signed_and_can_not_be(
+    at_terminal, place: Path, said, monkeypatch: pytest.MonkeyPatch, library: bool, asked: bool, good: bool
+) -> None:
+    from eucentric.cli.doctor import _signing
+
+    if asked:
+        said("add", "kim")
+        said("key", "kim")
+    if not library:
+        monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    found, text = _signing()
+    assert found == good
+    assert ("eucentric[sign]" in text) == (not library)

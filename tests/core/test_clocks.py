@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eucentric.core import clock
-from eucentric.core.canonical import canonical
+from eucentric.core.canonical import canonical, digest
 from eucentric.core.chain import row_hash, verify
 from eucentric.core.clock_check import set_back
 from eucentric.core.errors import ChainBroken
@@ -53,6 +53,14 @@ def test_rows_with_and_without_clocks_have_hashes_of_different_lists() -> None:
     values = (1, "ts", "r", "found", "me", None, None, "s", "{}")
     assert row_hash((*values, None, "p")) != row_hash((*values, "", "p"))
     assert row_hash((*values, "p", "x")) != row_hash((*values, None, "p"))
+
+
+@pytest.mark.parametrize("actor", ["me", "half \ud800", "\x1b"])
+@pytest.mark.parametrize("clocks", [None, "", "{}"])
+def test_a_hash_is_that_of_a_list_of_json_whatever_the_text(actor: str, clocks: str | None) -> None:
+    before, after = (1, "ts", "r", "found", actor, None, None, "s", "{}"), ("p",)
+    listed = [*before, *((clocks,) if clocks is not None else ()), *after]
+    assert row_hash((*before, clocks, *after)) == digest(listed)
 
 
 _CHANGES = {

@@ -145,10 +145,13 @@ def test_a_walk_over_the_chain_holds_no_snapshot_for_long(writer: Ledger, monkey
     for _ in range(30):
         writer.append("r", "found", "me", "s")
     reader = sqlite3.connect(f"file:{writer.path}?mode=ro", uri=True)
+    said: list[str] = []
+    reader.set_trace_callback(said.append)
     walk = stored_rows(reader)
     for _ in range(11):  # into the second piece
         next(walk)
     writer.append("r", "found", "me", "the newest")
     assert list(walk)[-1][7] == "the newest"
     assert not reader.in_transaction
+    assert said.count("BEGIN") >= 4  # a snapshot of its own for each ten
     reader.close()

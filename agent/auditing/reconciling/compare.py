@@ -10,6 +10,7 @@ from eucentric.agent.auditing.reconciling.present import Present, present_of
 from eucentric.agent.auditing.reconciling.sources import Act, Count, Source, told_by
 from eucentric.agent.auditing.reconciling.walk import BLANKED, TOUCH_CLEARED, Span, Walk, span_of
 from eucentric.core.errors import BadInput
+from eucentric.core.many import labels
 from eucentric.core.places import canonical_uri
 from eucentric.core.rows import open_rows
 from eucentric.instruments.notefile import read_notes
@@ -36,7 +37,8 @@ def reconciled(folders: Sequence[Path], instrument: str | None = None) -> Reconc
     if asked is not None:  # read before the rows: what is sent meanwhile must not look as if it had none
         present[asked] = present_of(asked)
     sources = [
-        Source(str(folder) if len(folders) > 1 else "", open_rows(folder / "audit.db")) for folder in folders
+        Source(name if len(folders) > 1 else "", open_rows(folder / "audit.db"))
+        for name, folder in zip(labels(folders), folders, strict=True)
     ]
     try:
         present |= {uri: present_of(uri) for uri in _named(sources) if asked is None}
@@ -50,8 +52,9 @@ def reconciled(folders: Sequence[Path], instrument: str | None = None) -> Reconc
             f"no run of these stores sent anything to {asked}",
             f"they name: {', '.join(books.addresses) or 'none'}",
         )
+    unasked = Present(why_not="its first row was written meanwhile")
     return Reconciliation(
-        instruments=tuple(_account(uri, present[uri], books) for uri in uris),
+        instruments=tuple(_account(uri, present.get(uri, unasked), books) for uri in uris),
         disks=tuple(disk_of(folder) for folder in folders),
     )
 

@@ -11,7 +11,7 @@ from eucentric.core.places import canonical_uri
 from eucentric.core.rows import Rows
 
 _ENDS = ("returned", "failed", "in_doubt")
-_COUNTED = ("leased", "paused", "suspended", "resolved", "finished")
+_COUNTED = ("asked", "leased", "paused", "suspended", "resolved", "finished")
 """Rows of what is no act that carry the count."""
 How = Literal["done", "failed", "not sent", "open"]
 

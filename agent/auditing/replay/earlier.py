@@ -95,6 +95,7 @@ class Earlier:
 
     def _release(self, twin: Twin, row: Event) -> None:
         self._wait(twin, row)
+        self._read(twin, row)
         if twin.guard.owner == f"run {row.run_id}":
             twin.guard.release()
 

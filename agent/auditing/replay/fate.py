@@ -124,14 +124,19 @@ def held_before(ledger: Rows, row: Event) -> str:
     """Why the instrument was held when a row was written, if it says so; what that row itself held is not in it."""
     if row.kind in ("asked", "changed"):
         return str(row.body.get("held") or "")
-    if row.kind == "concluded":
-        why = str((row.body.get("error") or {}).get("why") or "")
-        return why.removeprefix("held: ") if why.startswith("held: ") else ""
+    if row.kind in ("concluded", "finished"):
+        return held_in(row.body.get("error") or {})
     if row.kind != "called":
         return ""
     state = row.body.get("state") or _state_concluded(ledger, row)
     held = str(state.get("held") or "")
     return "" if held == held_by(row) else held
+
+
+def held_in(error: dict[str, Any]) -> str:
+    """The hold that ended a wait."""
+    why = str(error.get("why") or "")
+    return why.removeprefix("held: ") if why.startswith("held: ") else ""
 
 
 def touch_cleared(row: Event) -> bool:

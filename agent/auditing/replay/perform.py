@@ -6,6 +6,7 @@ lasts.
 """
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -103,10 +104,16 @@ class _Replay:
 
     @contextlib.contextmanager
     def _on_the_record(self) -> Iterator[None]:
-        """Rows go past the prompter, and the clock shows the times on record."""
-        with told_by(self.prompter.time):
-            self.store.ledger.writer = self.prompter
-            yield
+        """Rows go past the prompter, the clock shows the times on record, and no hold of a twin alarms anybody."""
+        log = logging.getLogger("eucentric.instruments")
+        level = log.level
+        log.setLevel(logging.CRITICAL)
+        try:
+            with told_by(self.prompter.time):
+                self.store.ledger.writer = self.prompter
+                yield
+        finally:
+            log.setLevel(level)
 
     def _life(self, number: int) -> None:
         life = self.recording.lives[number]

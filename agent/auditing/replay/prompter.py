@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from eucentric.agent.auditing.replay.earlier import Earlier
-from eucentric.agent.auditing.replay.fate import Fate, fate_of, held_before, touch_cleared
+from eucentric.agent.auditing.replay.fate import Fate, fate_of, held_before, held_in, touch_cleared
 from eucentric.agent.auditing.replay.recording import ENDS, Life, Recording
 from eucentric.agent.auditing.replay.twin import Died, Twin
 from eucentric.agent.auditing.replay.verdict import Difference, Turn, compare
@@ -153,12 +153,12 @@ class Prompter:
         row = self.next
         if row is None:
             return
-        twin, held = self.earlier.twin, held_before(self.recording.ledger, row)
+        error = self._ends_with(row) if row.kind in ("restored", "stopped") else _error_of(row)
+        twin, held = self.earlier.twin, held_before(self.recording.ledger, row) or held_in(error)
         if twin is not None and held:
             twin.hold(held)
         if twin is not None and touch_cleared(row):
             twin.clear_touch()
-        error = self._ends_with(row) if row.kind in ("restored", "stopped") else _error_of(row)
         if error.get("what") == "the run was stopped" or error.get("why") == "the run was stopped":
             self._stopping()
         if error.get("what") == "stopped while the run was paused" and not held:
