@@ -292,8 +292,23 @@ def _print_json(
         body |= {"along": band.model_dump(mode="json")}
     if answer is None and band is None:
         body |= {"nearest": [one.model_dump(mode="json") for one in near]}
-    if unsure:
-        body |= {"exit_code": 4}
+    if answer is not None and answer.ambiguous:
+        body |= {"error": _unsure(answer), "exit_code": 4}
     if path is not None:
         body |= {"map": str(path)}
     click.echo(json.dumps(body, ensure_ascii=False))
+
+
+def _unsure(answer: "Answer") -> dict[str, Any]:
+    from eucentric.core.errors import NeedsClarification
+
+    look = answer.next_axis
+    where = (
+        "" if look is None else f"look at {list(look.uvw)} at {look.alpha_deg:.2f}, {look.beta_deg:.2f} deg"
+    )
+    error = NeedsClarification(
+        f"{answer.candidates} orientations fit, up to {answer.spread_deg:.1f} deg apart for {answer.target.label}",
+        "a tilt for one of them would be a guess; all are in answer.ways",
+        where or "add the azimuth of a g, or a third axis",
+    )
+    return {**error.as_dict(), "exit_code": error.exit_code}

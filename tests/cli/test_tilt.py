@@ -72,6 +72,7 @@ def test_two_orientations_are_no_answer_but_all_of_them_and_the_axis_that_decide
     assert look
     code, said = answer(place, *QUARTZ, "--to", "[111]")
     assert (code, said["ok"], said["exit_code"], said["candidates"]) == (4, False, 4, 2)
+    assert said["error"]["code"] == "E-CLARIFY-01"
     third = f"{float(look[2])},{float(look[3])}={look[1]}"
     code, said = answer(place, *QUARTZ, "--at", third, "--to", "[111]")
     assert (code, said["candidates"]) == (0, 1)
