@@ -31,8 +31,8 @@ _FAINT, _FAINT_NM = 2e-5, 50.0
 """Spots of more than this share of the beam, in a crystal of this thickness [nm], are expected."""
 _ROUNDS = 3
 _SIGMAS = 13.0
-"""Least height of the peak over the noise: patterns without bands reach 8, and of those between 9 and 13 one in three is
-off by 0.1° (60 simulated patterns, 1e5 to 3e7 electrons)."""
+"""Least height of the peak over the noise: patterns without bands reach 8, and of those between 9 and 13 one in three
+is off by 0.1° (60 simulated patterns, 1e5 to 3e7 electrons)."""
 _LEAD = 1.1
 """Least ratio to the best place elsewhere."""
 _OPTIMISTIC = 2.0
