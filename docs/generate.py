@@ -195,12 +195,15 @@ def notebook_page() -> str:
         "JSON-LD and HDF5; what is empty is left out. In HDF5 each entry is a group of `/entry` under its id, "
         "`alpha_deg` and `beta_deg` of a reading are `transformations/alpha` and `beta` (NXtransformations), the cell "
         "is `unit_cell` with `a_b_c` and `alpha_beta_gamma`, and `path` is `file_name`; units are attributes. "
-        "The context of the JSON-LD is [notebook-context.jsonld](notebook-context.jsonld); it is also in each file. The first six fields of a `SpecimenEntry` are those of every entry.\n"
+        "The context of the JSON-LD is [notebook-context.jsonld](notebook-context.jsonld); it is also in each "
+        "file. The first six fields of a `SpecimenEntry` are those of every entry.\n"
     )
     lines = [head]
     common = set(Entry.model_fields)
     for name, group in groupby(terms(), lambda term: term.owner.__name__):
-        rows = [term for term in group if not name.endswith("Entry") or term.name not in common or name == _FIRST]
+        rows = [
+            term for term in group if not name.endswith("Entry") or term.name not in common or name == _FIRST
+        ]
         lines += [f"## {name}\n", "| field | type | unit | meaning |", "|---|---|---|---|"]
         lines += [*(_term_row(term) for term in rows if term.name != "kind"), ""]
     return "\n".join(lines)
