@@ -170,8 +170,9 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "index_diffraction",
-    "Index a recorded diffraction pattern: phase, zone axis, how far it is off the beam with its error, orientation, "
-    "runner-up; or that it can't be told (too few spots, ambiguous, another phase). Moves nothing, exposes nothing.",
+    "Which zone axis a recorded diffraction pattern shows, and how far off the beam it is. Tells phase, "
+    "errors, orientation, runner-up; or that it can't be told (too few spots, ambiguous, another phase). Moves nothing "
+    "and exposes nothing.",
     "analyse",
     Args,
     Result,
