@@ -58,7 +58,10 @@ def _tilt(args: TiltArgs, state: MicroscopeState) -> Figures:
     target = {key: value for key, value in told.items() if value is not None and key in state.stage}
     if not target:
         return dict.fromkeys(("alpha_deg", "beta_deg", "step_deg"))
-    return {**target, "step_deg": max(abs(value - state.stage[key].reported) for key, value in target.items())}
+    return {
+        **target,
+        "step_deg": max(abs(value - state.stage[key].reported) for key, value in target.items()),
+    }
 
 
 def _plain(value: Any) -> Figure:
