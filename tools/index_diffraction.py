@@ -180,7 +180,8 @@ def _by_lattice(layer: LayerTilt | None) -> str:
         return "tilt unknown"
     if not layer.informative:
         return f"tilt unknown, below {layer.high_deg:.0f}° (95 %) by its lattice"
-    return f"tilted {layer.tilt_deg:.0f}° ({layer.low_deg:.0f} … {layer.high_deg:.0f}°, 95 %) by its lattice, sign unknown"
+    span = f"{layer.low_deg:.0f} … {layer.high_deg:.0f}°, 95 %"
+    return f"tilted {layer.tilt_deg:.0f}° ({span}) by its lattice, sign unknown"
 
 
 TOOL: Tool[Args, Result] = Tool(
