@@ -10,6 +10,7 @@ import click
 
 BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
+    "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
@@ -41,7 +42,7 @@ BENCHES: dict[str, str] = {
 def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None, as_json: bool) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the cases of a benchmark that runs given ones (crystal).
+    FILE holds the cases of a benchmark that runs given ones (crystal); for defects it is a folder of images.
     """
     module = importlib.import_module(f"eucentric.bench.{name}")
     takes_file = "file" in inspect.signature(module.run).parameters
@@ -50,6 +51,6 @@ def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None
     result = module.run(quick=quick, seed=seed, **({"file": file} if takes_file else {}))
     if out is not None:
         out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shown = {key: value for key, value in result.items() if key != "cases"}
+    shown = {key: value for key, value in result.items() if key not in ("cases", "images")}
     click.echo(json.dumps(shown, ensure_ascii=False))
     sys.exit(1 if any(bar["holds"] is False for bar in result["bars"]) else 0)

@@ -44,6 +44,8 @@ class State(Model):
     """Something is missing here."""
     column_left: bool = True
     """A heavy column is still there (half an S2 column is a vacancy and a column)."""
+    holds: str = ""
+    """Elements of the heavy column that is seen, such as 'S+S'; empty where none is."""
 
 
 class Column(Model):
@@ -222,7 +224,7 @@ def _states(name: str, elements: tuple[str, ...], reference: str, total: float) 
     """Full, each number of missing heavy atoms, one atom too many, and the known substitutes."""
     heavy = elements[0]
     count, one = elements.count(heavy), _relative(heavy, reference) / total
-    states = [State(name="full", relative=1.0, spread=0.02)]
+    states = [State(name="full", relative=1.0, spread=0.02, holds="+".join([heavy] * count))]
     for missing in range(1, count + 1):
         left = 1 - missing * one + (_TERMINATION.get(name, 0.0) if missing == count else 0.0)
         kind = f"V_{heavy}{missing if missing > 1 else ''}"
@@ -234,11 +236,14 @@ def _states(name: str, elements: tuple[str, ...], reference: str, total: float) 
                 spread=spread,
                 vacancy=True,
                 column_left=missing < count,
+                holds="+".join([heavy] * (count - missing)),
             )
         )
-    states.append(State(name=f"extra {heavy}", relative=1 + one, spread=0.25))
+    more = "+".join([heavy] * (count + 1))
+    states.append(State(name=f"extra {heavy}", relative=1 + one, spread=0.25, holds=more))
     for substitute, relative, spread in _SUBSTITUTES.get(name, {}).get(heavy, ()):
-        states.append(State(name=substitute, relative=relative, spread=spread))
+        holds = substitute.split(" on ")[0]
+        states.append(State(name=substitute, relative=relative, spread=spread, holds=holds))
     return tuple(states)
 
 

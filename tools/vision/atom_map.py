@@ -41,6 +41,10 @@ class AtomMap:
     """(n,) float64: net volume of the column, in electrons if the detector's calibration was given."""
     atoms_site: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) int64: row in the arrays of sites."""
+    atoms_p: Array = field(default_factory=_none1)
+    """(n,) float64: probability that a column is here."""
+    atoms_element: tuple[str, ...] = ()
+    """(n): elements of the heavy column, such as 'Ti' or 'S+S'."""
     sites_xy: Array = field(default_factory=_none2)
     sites_p_vacancy: Array = field(default_factory=_none1)
     sites_sublattice: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -50,6 +54,8 @@ class AtomMap:
     """(n,) bool: counted in a density (not at the edge, not where the lattice is lost)."""
     sites_state: tuple[str, ...] = ()
     """(n): the most probable state, such as 'full' or 'V_Ti'."""
+    sites_kind: tuple[str, ...] = ()
+    """(n): the vacancy that it would most probably be."""
     vacancies_xy: Array = field(default_factory=_none2)
     vacancies_p: Array = field(default_factory=_none1)
     vacancies_site: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -75,6 +81,8 @@ class AtomMap:
     """Probability that a vacancy here is called at p > 0.5."""
     false_calls: float = 0.0
     """Expected calls on intact sites among the examined ones."""
+    doubt: float = 0.0
+    """How far the image is from one that can be read: 0 not at all, 0.5 at the worst limit, 1 hopeless."""
     flags: tuple[Flag, ...] = ()
     cannot_tell: str = ""
     """Reason, if no statement about vacancies is made."""

@@ -88,7 +88,7 @@ def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, 
     """A map without atoms that says why."""
     return AtomMap(
         phase, (pixels.shape[0], pixels.shape[1]), stated_pixel_pm=pixel_pm, cannot_tell=reason,
-        flags=(("no_lattice", reason),), not_counted=(f"the whole image: {reason}",),
+        doubt=1.0, flags=(("no_lattice", reason),), not_counted=(f"the whole image: {reason}",),
     )  # fmt: skip
 
 
@@ -261,7 +261,7 @@ def _picture(
         pixel_pm=view.pixel_pm, stated_pixel_pm=stated_pm, columns=int((masks.occupied & ~masks.lost).sum()),
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
-        modulation=columns / max(abs(float(view.small.sum())), 1e-12),
+        modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=lattice.stretch,
     )  # fmt: skip
 
 
@@ -277,15 +277,17 @@ def _assembled(
         phase=view.phase, shape=(view.shape[0], view.shape[1]), pixel_pm=view.pixel_pm,
         pixel_pm_sigma=scale.pixel_pm_sigma, stated_pixel_pm=picture.stated_pixel_pm, rings=scale.rings,
         atoms_xy=view.original(refined.xy[column]), atoms_sigma_pm=refined.sigma_px[column] * view.step_pm,
-        atoms_counts=net[column], atoms_site=np.flatnonzero(column), sites_xy=view.original(sites.xy),
+        atoms_counts=net[column], atoms_site=np.flatnonzero(column), atoms_p=judged.p_column[column],
+        atoms_element=tuple(judged.holds[i] for i in np.flatnonzero(column)), sites_xy=view.original(sites.xy),
         sites_p_vacancy=judged.p_vacancy, sites_sublattice=sites.sublattice,
         sites_relative=np.where(masks.occupied, judged.relative, 0.0), sites_examined=masks.use,
-        sites_state=tuple(judged.state), vacancies_xy=view.original(sites.xy[rows]),
+        sites_state=tuple(judged.state), sites_kind=tuple(judged.kind), vacancies_xy=view.original(sites.xy[rows]),
         vacancies_p=judged.p_vacancy[rows], vacancies_site=rows, coherence=picture.coherence,
         residual_pm=picture.residual_pm, column_sigma_pm=picture.column_sigma_pm,
         localisation_pm=picture.fit_noise_pm, displacement_pm=refined.prior_px * view.step_pm,
         counts_per_column=float(np.median(net[bright])) if bright.any() else 0.0, snr=judged.snr,
         capacity=picture.capacity, columns_seen=int((masks.occupied & ~masks.vacant).sum()), usable=picture.usable,
         not_counted=quality.not_counted(picture.usable, int(masks.edge.sum()), float(view.missing.mean())),
-        recall=judged.recall, false_calls=judged.false_calls, flags=flags, cannot_tell=quality.verdict(flags),
+        recall=judged.recall, false_calls=judged.false_calls, doubt=quality.doubt(picture), flags=flags,
+        cannot_tell=quality.verdict(flags),
     )  # fmt: skip

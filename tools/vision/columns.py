@@ -62,13 +62,24 @@ def profile_without(
 def full_heights(sites: Sites, phase: Phase, edge: Mask) -> Array:
     """(n,) height of a full column of the site's sublattice; NaN where the phase has no column."""
     medians = [_median(sites.heights[(sites.sublattice == s) & ~edge]) for s in range(3)]
-    top = max(*medians, 1e-12)
-    # The profile gives the scale, the joint solution the ratios; none is taken as dimmer than half of the known ratio.
     full = np.full(3, np.nan)
     for s, column in enumerate(phase.columns):
-        full[s] = sites.profile.height * max(medians[s] / top, 0.5 * column.weight)
+        full[s] = max(
+            _full_height(s, medians, sites.profile.height, phase), 0.5 * column.weight * sites.profile.height
+        )
     heights: Array = full[sites.sublattice]
     return heights
+
+
+def _full_height(s: int, medians: list[float], height: float, phase: Phase) -> float:
+    """The profile gives the scale, the joint solution what differs between sublattices.
+
+    What all sublattices have in common it cannot tell from background, so its zero is a hollow site, if there is one.
+    """
+    if phase.equal_columns:
+        return height + medians[s] - float(np.mean(medians))
+    hollow = medians[-1] if len(phase.columns) < len(medians) else 0.0
+    return height * (medians[s] - hollow) / max(medians[0] - hollow, 1e-12)
 
 
 def _median(values: Array) -> float:
@@ -90,6 +101,10 @@ class Judged:
     p_vacancy: Array
     p_column: Array
     state: list[str]
+    kind: list[str]
+    """The most probable vacancy at the site, if it is one."""
+    holds: list[str]
+    """Elements of the most probable column, if there is one."""
     recall: float
     false_calls: float
     snr: float
@@ -117,6 +132,7 @@ def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase) -> Judged
     """Posterior of every site from the populations of its kind."""
     n = len(sites.xy)
     p_vacancy, p_column, state = np.zeros(n), np.zeros(n), ["empty site"] * n
+    kind, holds = [""] * n, [""] * n
     recalls, false, snr = [], 0.0, 0.0
     for column, group in _columns_of(phase):
         of = np.isin(sites.sublattice, group)
@@ -129,11 +145,28 @@ def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase) -> Judged
         posterior = populations.posterior(relative[of])
         p_vacancy[of] = populations.p_vacancy(relative[of])
         p_column[of] = posterior[:, [s.column_left for s in column.states]].sum(1)
-        for row, best in zip(np.flatnonzero(of), posterior.argmax(1), strict=True):
-            state[row] = column.states[best].name
+        rows = np.flatnonzero(of)
+        _name(state, rows, posterior, [s.name for s in column.states], np.ones(len(column.states), bool))
+        _name(
+            kind,
+            rows,
+            posterior,
+            [s.name for s in column.states],
+            np.array([s.vacancy for s in column.states]),
+        )
+        left = np.array([s.column_left for s in column.states])
+        _name(holds, rows, posterior, [s.holds for s in column.states], left)
         recall, rate = populations.calls()
         recalls.append((recall, int(fit_on.sum())))
         false += rate * float((1 - p_vacancy[fit_on]).sum())
         snr = snr or float(1 / populations.widths[0])
     total = sum(count for _, count in recalls) or 1
-    return Judged(relative, p_vacancy, p_column, state, sum(r * c for r, c in recalls) / total, false, snr)
+    return Judged(
+        relative, p_vacancy, p_column, state, kind, holds, sum(r * c for r, c in recalls) / total, false, snr
+    )
+
+
+def _name(into: list[str], rows: NDArray[np.int64], posterior: Array, names: list[str], among: Mask) -> None:
+    """Write the most probable of some states at every row."""
+    for row, best in zip(rows, np.where(among, posterior, -1.0).argmax(1), strict=True):
+        into[row] = names[best]

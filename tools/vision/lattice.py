@@ -41,6 +41,13 @@ class Lattice:
     displacement_px: Array
     """(n, 2) float64 [px]: peak minus site, NaN where no peak is near."""
 
+    @property
+    def stretch(self) -> float:
+        """Longer over shorter axis of the mean cell against a regular one, minus 1."""
+        ideal = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+        singular = np.linalg.svd(np.linalg.inv(ideal) @ self.basis, compute_uv=False)
+        return float(singular[0] / singular[1] - 1)
+
     def offset(self, fraction: float) -> Array:
         """Places of sites shifted by `fraction` of both lattice vectors (1/3: the second sublattice)."""
         jacobian = _local_vectors(self.index, self.xy, self.basis)

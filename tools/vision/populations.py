@@ -14,9 +14,12 @@ from eucentric.knowledge.phases import State
 
 Array = NDArray[np.float64]
 
-_PRIOR_SITES = {"vacancy": 0.5, "other": 0.1}
-"""Pseudo-sites of every state but the full one (Jeffreys' half): they decide only where the image says nothing."""
-_START_SHARE = {"vacancy": 0.01, "other": 0.002}
+_PRIOR_SHARE = {"vacancy": 0.008, "other": 0.003}
+"""Expected share of every state but the full one, before the image is seen."""
+_PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 30.0, 250.0, 3.0
+"""Pseudo-sites with these shares, and how many more where a state overlaps with the full one (within 3 sigma of it).
+Without the latter the share of a dim state takes up the lower half of the full population (found in MoS2 below
+100 counts: half of the calls were such)."""
 _SCALE_SIGMA = 0.2
 _TAIL_WIDTH = 1.8
 """Real scatter is not quite Gaussian: a share of a population, taken from its bright side, is this much wider."""
@@ -37,11 +40,26 @@ class Populations:
     """Share of sites whose scatter is 1.8 times wider."""
 
     def posterior(self, relative: Array) -> Array:
-        """(n, k): probability of every state for brightness `relative` (n,)."""
+        """(n, k): probability of every state for brightness `relative` (n,).
+
+        What is darker than an empty site is as surely empty: a wide tail of full sites must not claim it back.
+        """
+        return self._share_of(np.maximum(relative, self._darkest()))
+
+    def _share_of(self, relative: Array) -> Array:
         joint = self.shares * _density(relative, self.means, self.widths, self.tail)
         total = joint.sum(1, keepdims=True)
         result: Array = joint / np.maximum(total, 1e-300)
         return result
+
+    def _darkest(self) -> float:
+        """Brightness at which a vacancy is most certain."""
+        missing = np.array([state.vacancy for state in self.states])
+        if not missing.any():
+            return -np.inf
+        empty = int(np.argmin(np.where(missing, self.means, np.inf)))
+        grid = self.means[empty] - self.widths[empty] * np.linspace(0, 5, 26)
+        return float(grid[int(np.argmax(self._share_of(grid)[:, missing].sum(1)))])
 
     def p_vacancy(self, relative: Array) -> Array:
         """(n,): probability that something is missing."""
@@ -98,18 +116,17 @@ def fit_populations(
     nominal = np.array([state.relative for state in states])
     spread = np.array([state.spread for state in states])
     kinds = ["vacancy" if state.vacancy else "other" for state in states]
-    shares = np.array([_START_SHARE[kind] for kind in kinds])
+    shares = np.array([_PRIOR_SHARE[kind] for kind in kinds])
     shares[0] = 1 - shares[1:].sum()
-    pseudo = np.array([0.0] + [_PRIOR_SITES[kind] for kind in kinds[1:]])
     # Shot noise of a matched filter: variance ~ background + 2/3 of the column's height (∫g³ / ∫g²).
     noise_scale = np.sqrt((background_over_height + 0.667 * nominal) / (background_over_height + 0.667))
+    prior = shares
     centre = float(np.median(relative))
     sigma = max(1.4826 * float(np.median(np.abs(relative - centre))), 0.01)
     fitted = Populations(states, shares, nominal.copy(), np.hypot(sigma * noise_scale, spread), 0.01)
     for _ in range(rounds):
         p = fitted.posterior(relative)
-        shares = p.sum(0) + pseudo
-        shares = shares / shares.sum()
+        shares = _shares(p, prior, fitted)
         full = p[:, 0]
         mean_full = float(np.average(relative, weights=full + 1e-12))
         sigma = max(_robust_sigma(relative - mean_full, full), 0.01)
@@ -118,6 +135,16 @@ def fit_populations(
         tail = _tail_share(relative, mean_full, float(np.hypot(sigma, spread[0])))
         fitted = Populations(states, shares, means, np.hypot(sigma * noise_scale, spread), tail)
     return fitted
+
+
+def _shares(p: Array, prior: Array, fitted: Populations) -> Array:
+    """Each state but the full one against the rest, with its own weight of the prior (a beta distribution)."""
+    apart = np.abs(fitted.means - fitted.means[0]) / fitted.widths
+    pseudo = _PRIOR_SITES + _OVERLAP_SITES * np.exp(-((apart / _RESOLVED) ** 2))
+    shares: Array = (p.sum(0) + pseudo * prior) / (len(p) + pseudo)
+    shares[0] = max(1 - float(shares[1:].sum()), 1e-6)
+    normed: Array = shares / shares.sum()
+    return normed
 
 
 def _robust_sigma(deviation: Array, weight: Array) -> float:

@@ -19,6 +19,7 @@ MIN_MODULATION = 0.2
 MIN_RECALL, GOOD_RECALL = 0.3, 0.8
 SCALE_TOLERANCE = 0.01
 CAPACITY_TOLERANCE = 0.03
+GOOD_AREA = 0.98
 FATAL = ("no_lattice", "out_of_focus", "low_counts")
 
 
@@ -39,11 +40,28 @@ class Picture:
     recall: float
     modulation: float
     """Net volume of the columns over all intensity of the image."""
+    stretch: float = 0.0
+    """Longer over shorter axis of the lattice, minus 1: drift during the scan."""
 
 
 def flags_of(p: Picture) -> tuple[Flag, ...]:
     """All flags of a picture, worst first."""
     return tuple(flag for flag in (_focus(p), _counts(p), _scale(p), _capacity(p), _area(p)) if flag)
+
+
+def doubt(p: Picture) -> float:
+    """0 (nothing odd) to 1; 0.5 where the worst figure meets its limit."""
+    expected = 2**0.5 * max(p.fit_noise_pm, 1e-9)
+    off_scale = (
+        0.0 if p.stated_pixel_pm is None else abs(p.pixel_pm / p.stated_pixel_pm - 1) / _scale_tolerance(p)
+    )
+    strength = max(
+        (1 - p.coherence) / (1 - MIN_COHERENCE) * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
+        MIN_MODULATION / max(p.modulation, 1e-9),
+        off_scale,
+        0.5 * (1 - p.usable) / (1 - GOOD_AREA),
+    )
+    return float(strength / (1 + strength))
 
 
 def verdict(flags: tuple[Flag, ...]) -> str:
@@ -65,8 +83,7 @@ def _focus(p: Picture) -> Flag | None:
             "out_of_focus",
             f"{seen}, and columns hold only {p.modulation:.0%} of the intensity: out of focus",
         )
-    off = f"{p.residual_pm:.0f} pm off the lattice, {expected:.0f} expected"
-    return ("low_coherence", f"{seen}; the counts explain it ({off})")
+    return None  # few counts alone do this; `_counts` says what that costs
 
 
 def _counts(p: Picture) -> Flag | None:
@@ -80,13 +97,18 @@ def _scale(p: Picture) -> Flag | None:
     if p.stated_pixel_pm is None:
         return None
     off = p.pixel_pm / p.stated_pixel_pm - 1
-    if abs(off) <= SCALE_TOLERANCE:
+    if abs(off) <= _scale_tolerance(p):
         return None
     return (
         "scale_disagrees",
         f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
         "pixel size or material is wrong; the lattice's value is used",
     )
+
+
+def _scale_tolerance(p: Picture) -> float:
+    """Drift stretches one axis: the mean of both then differs by half of that, with a pixel size that is right."""
+    return SCALE_TOLERANCE + 0.5 * p.stretch
 
 
 def _capacity(p: Picture) -> Flag | None:
@@ -97,7 +119,7 @@ def _capacity(p: Picture) -> Flag | None:
 
 
 def _area(p: Picture) -> Flag | None:
-    if p.usable >= 0.98:
+    if p.usable >= GOOD_AREA:
         return None
     return ("partly_lost", f"the lattice is seen on {p.usable:.0%} of the area only")
 
