@@ -15,6 +15,7 @@ from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
 from eucentric.bench.defects_bound import bounds_of, column_width_a
 from eucentric.bench.defects_folder import Example, detected, read_example, read_manifest, row_of
+from eucentric.bench.defects_odd import judge_odd
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision import AtomMap
 
@@ -44,7 +45,7 @@ class _Group:
 
 
 def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[str, Any]:
-    """Every image of a folder, read and compared with its truth; `quick` takes the first few.
+    """Every image of a folder, read and compared with its truth; `quick` takes the first few, and no odd ones.
 
     Raises
     ------
@@ -67,12 +68,22 @@ def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[st
         bucket = rules.bucket_of(float(entry["dose_e_per_A2"]))
         cases.append(_judge(example, seen, row, groups[str(entry["material"]), bucket], calls))
         images.append(row)
-    figures = {
+    figures: dict[str, Any] = {
         "groups": {f"{material} {bucket}": _figures(group) for (material, bucket), group in groups.items()},
         "calibration": rules.calibration(calls, 0.05), "calibration_all_sites": rules.calibration(calls),
         "cpu_s_per_image": round(float(np.median([row["seconds"] for row in images])), 3),
     }  # fmt: skip
-    return report("defects", seed, figures, _bars(groups, calls), cases=cases, images=images)
+    bars = _bars(groups, calls)
+    if not quick:
+        clear = [row["doubt"] for row, entry in zip(images, entries, strict=True) if _clear(entry)]
+        figures["odd"], more = judge_odd(file, entries, clear, seed)
+        bars += more
+    return report("defects", seed, figures, bars, cases=cases, images=images)
+
+
+def _clear(entry: dict[str, Any]) -> bool:
+    """Counts enough to be read."""
+    return rules.bucket_of(float(entry["dose_e_per_A2"])) != "low"
 
 
 def _points(rows: list[dict[str, Any]]) -> rules.Array:

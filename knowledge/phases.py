@@ -13,6 +13,7 @@ from pydantic import Field
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.knowledge.scattering import haadf_cross_section_a2
 
 FOLDER = Path(__file__).parent / "phases"
 
@@ -20,13 +21,18 @@ _NAMES = {
     "Ti3C2": ("ti3c2", "ti3c2tx", "ti3c2tz", "ti3c2o2", "ti3c2(oh)2", "ti3c2f2", "mxene", "ti3c2mxene", "ti3c2txmxene",
               "ti3c2o2mxene"),
     "MoS2": ("mos2", "2h-mos2", "molybdenumdisulfide", "molybdenumdisulphide", "mos2monolayer", "v-mos2", "v:mos2"),
+    "MoSe2": ("mose2", "2h-mose2", "mose2monolayer"),
+    "WS2": ("ws2", "2h-ws2", "ws2monolayer"),
+    "WSe2": ("wse2", "2h-wse2", "wse2monolayer"),
+    "graphene": ("graphene", "graphenemonolayer"),
 }  # fmt: skip
 
 _RELATIVE = {("O", "Ti"): 0.108, ("C", "Ti"): 0.108, ("F", "Ti"): 0.13, ("S", "Mo"): 0.195}
-"""Measured HAADF ratios (60-140 mrad, 60 kV, fit to multislice images); other pairs follow Z^1.7."""
+"""Measured HAADF ratios (60-140 mrad, 60 kV, fit to multislice images); other pairs follow the cross-sections."""
 
-_SUBSTITUTES = {"MoS2": {"Mo": (("V on Mo", 0.39, 0.05), ("W on Mo", 2.20, 0.20))}}
-"""Known substitutes, (name, relative brightness, spread): a dim V on a Mo site is no vacancy."""
+_SUBSTITUTES = {"Mo": ("V", "W"), "W": ("V", "Mo"), "S": ("Se",), "C": ("N", "Si")}
+"""What is known to take the place of one atom of an element: a dim V on a Mo site is no vacancy. A lighter atom on a
+site of two (S on Se2) is left out: it looks like half a vacancy, and is called one."""
 
 _TERMINATION = {"Ti3C2": 0.10}
 """Light atoms of unknown terminations (Tx), as a share of a full column, that stay where a Ti is missing."""
@@ -200,7 +206,12 @@ def _atomic_number(element: str) -> int:
 
 def _relative(element: str, reference: str) -> float:
     measured = _RELATIVE.get((element, reference))
-    return measured if measured else (_atomic_number(element) / _atomic_number(reference)) ** 1.7
+    if measured:
+        return measured
+    try:
+        return float(haadf_cross_section_a2(element) / haadf_cross_section_a2(reference))
+    except BadInput:  # an element that the table lacks
+        return float((_atomic_number(element) / _atomic_number(reference)) ** 1.7)
 
 
 def _brightness(elements: tuple[str, ...], reference: str) -> float:
@@ -241,10 +252,15 @@ def _states(name: str, elements: tuple[str, ...], reference: str, total: float) 
         )
     more = "+".join([heavy] * (count + 1))
     states.append(State(name=f"extra {heavy}", relative=1 + one, spread=0.25, holds=more))
-    for substitute, relative, spread in _SUBSTITUTES.get(name, {}).get(heavy, ()):
-        holds = substitute.split(" on ")[0]
-        states.append(State(name=substitute, relative=relative, spread=spread, holds=holds))
+    states += [_substituted(new, heavy, count, one) for new in _SUBSTITUTES.get(heavy, ())]
     return tuple(states)
+
+
+def _substituted(new: str, heavy: str, count: int, one: float) -> State:
+    """One atom of the heavy element replaced; `one` is the share of such an atom in the column's brightness."""
+    relative = 1 + one * (_relative(new, heavy) - 1)
+    holds = "+".join(sorted([new] + [heavy] * (count - 1)))
+    return State(name=f"{new} on {heavy}", relative=relative, spread=0.015 + 0.09 * relative, holds=holds)
 
 
 def _formula(atoms: list[str]) -> str:

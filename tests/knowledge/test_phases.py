@@ -88,3 +88,29 @@ def test_cifs_that_do_not_fit_are_refused(tmp_path, change, says):
 def test_a_missing_cif_is_bad_input(tmp_path):
     with pytest.raises(BadInput, match="cannot read"):
         phase(tmp_path / "none.cif")
+
+
+@pytest.mark.parametrize(
+    ("name", "metal", "chalcogen", "dimmer"),
+    [("MoS2", "Mo", "S", "V on Mo"), ("MoSe2", "Mo", "Se", "V on Mo"), ("WS2", "W", "S", "Mo on W"),
+     ("WSe2", "W", "Se", "Mo on W")],
+)  # fmt: skip
+def test_dichalcogenides_are_of_one_kind(name, metal, chalcogen, dimmer):
+    known = phase(name)
+    by_element = {column.elements[0]: column for column in known.columns}
+    assert by_element[metal].elements == (metal,)
+    assert by_element[chalcogen].elements == (chalcogen, chalcogen)
+    states = {state.name: state for state in by_element[metal].states}
+    assert 0 < states[dimmer].relative < 1
+    assert states[dimmer].holds == dimmer.split()[0]
+    assert not states[dimmer].vacancy
+    half = {state.name: state for state in by_element[chalcogen].states}[f"V_{chalcogen}"]
+    assert half.holds == chalcogen
+
+
+def test_graphene_has_two_equal_columns_and_a_hollow():
+    graphene = phase("graphene")
+    assert [column.elements for column in graphene.columns] == [("C",), ("C",)]
+    assert graphene.columns[0].weight == graphene.columns[1].weight == 1.0
+    assert not graphene.equal_columns
+    assert {"V_C", "N on C", "Si on C"} <= {state.name for state in graphene.columns[0].states}

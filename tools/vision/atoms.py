@@ -79,7 +79,10 @@ def find_atoms(
     lattice = fit_lattice(filtered, peaks, basis, small.shape)
     if lattice is None or lattice.matched < _MIN_MATCHED:
         return _abstain(phase, pixels, pixel_pm, "no lattice grows from any part of the image")
-    view = _View(small, pixels.shape, missing, factor, _pixel_of_lattice(lattice, phase, factor), phase)
+    view = _View(
+        small, pixels.shape, missing, factor, _pixel_of_lattice(lattice, phase, factor), phase,
+        quality.pile_up(image),
+    )  # fmt: skip
     coherence = _coherence(small, peaks, view.spacing, phase)
     return _analysed(view, scale, lattice, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
 
@@ -159,6 +162,8 @@ class _View:
     pixel_pm: float
     """Of the original image, by the lattice."""
     phase: Phase
+    clipped: float
+    """Share of the pixels at the highest value."""
 
     @property
     def step_pm(self) -> float:
@@ -262,6 +267,7 @@ def _picture(
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
         modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=lattice.stretch,
+        spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
     )  # fmt: skip
 
 

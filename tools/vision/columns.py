@@ -35,13 +35,24 @@ def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing
         heights = site_heights(small, xy, profile.sigma_px, spacing)
         return Sites(xy, sublattice.astype(np.int64), heights, profile)
     profile = column_profile(small, lattice.xy, spacing, _around(phase))
-    xy = np.concatenate([lattice.xy, lattice.offset(1 / 3), lattice.offset(2 / 3)])
-    sublattice = np.repeat(np.arange(3), len(lattice.xy))
+    places = [lattice.xy, *(_between(lattice, fraction) for fraction in (1 / 3, 2 / 3))]
+    xy, sublattice = np.concatenate(places), np.repeat(np.arange(3), [len(one) for one in places])
     inside = ((xy >= -0.5) & (xy < np.array(small.shape[::-1]) - 0.5)).all(1)
     xy, sublattice = xy[inside], sublattice[inside]
     heights = site_heights(small, xy, profile.sigma_px, spacing)
     order = sorted(range(3), key=lambda s: -float(np.median(heights[sublattice == s])))
     return Sites(xy, np.argsort(order)[sublattice].astype(np.int64), heights, profile)
+
+
+def _between(lattice: Lattice, fraction: float) -> Array:
+    """Sites shifted by `fraction` of both lattice vectors, from the lattice points on either side of them.
+
+    At the edge one of the two lies outside the image.
+    """
+    known = {tuple(index) for index in lattice.index}
+    other = np.array([tuple(index - 1) not in known for index in lattice.index], bool)
+    places: Array = np.concatenate([lattice.offset(fraction), lattice.offset(fraction - 1)[other]])
+    return places
 
 
 def _around(phase: Phase) -> float:

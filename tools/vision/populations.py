@@ -14,10 +14,10 @@ from eucentric.knowledge.phases import State
 
 Array = NDArray[np.float64]
 
-_PRIOR_SHARE = {"vacancy": 0.008, "other": 0.003}
+_PRIOR_SHARE = {"vacancy": 0.015, "other": 0.003}
 """Expected share of every state but the full one, before the image is seen."""
-_PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 30.0, 250.0, 3.0
-"""Pseudo-sites with these shares, and how many more where a state overlaps with the full one (within 3 sigma of it).
+_PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 10.0, 150.0, 2.5
+"""Pseudo-sites with these shares, and how many more where a state overlaps with the full one (within 2.5 sigma of it).
 Without the latter the share of a dim state takes up the lower half of the full population (found in MoS2 below
 100 counts: half of the calls were such)."""
 _SCALE_SIGMA = 0.2

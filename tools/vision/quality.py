@@ -20,7 +20,13 @@ MIN_RECALL, GOOD_RECALL = 0.3, 0.8
 SCALE_TOLERANCE = 0.01
 CAPACITY_TOLERANCE = 0.03
 GOOD_AREA = 0.98
-FATAL = ("no_lattice", "out_of_focus", "low_counts")
+MOST_CLIPPED, MUCH_CLIPPED = 0.005, 0.05
+"""Share of pixels at the detector's ceiling: worth saying, and too many to compare brightnesses."""
+ON_THE_LATTICE = 0.06
+"""Lattice residual over the spacing of sites below which neighbours must form hexagons."""
+WIDEST_COLUMN = 0.36
+"""Column width over the spacing of sites. In focus it is 0.25-0.30 with a source of 0.7-1.1 Å (multislice images)."""
+FATAL = ("no_lattice", "out_of_focus", "saturated", "low_counts")
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,18 @@ class Picture:
     recall: float
     modulation: float
     """Net volume of the columns over all intensity of the image."""
+    spacing_pm: float = 0.0
+    """Distance of neighbouring sites [pm]."""
+    clipped: float = 0.0
+    """Share of the pixels piled up at the highest value."""
     stretch: float = 0.0
     """Longer over shorter axis of the lattice, minus 1: drift during the scan."""
 
 
 def flags_of(p: Picture) -> tuple[Flag, ...]:
     """All flags of a picture, worst first."""
-    return tuple(flag for flag in (_focus(p), _counts(p), _scale(p), _capacity(p), _area(p)) if flag)
+    found = (_focus(p) or _width(p), _cell(p), _clipped(p), _counts(p), _scale(p), _capacity(p), _area(p))
+    return tuple(flag for flag in found if flag)
 
 
 def doubt(p: Picture) -> float:
@@ -56,6 +67,10 @@ def doubt(p: Picture) -> float:
         0.0 if p.stated_pixel_pm is None else abs(p.pixel_pm / p.stated_pixel_pm - 1) / _scale_tolerance(p)
     )
     strength = max(
+        (1 - p.recall) / (1 - MIN_RECALL),
+        p.clipped / MOST_CLIPPED,
+        2.0 if _cell(p) else 0.0,
+        p.column_sigma_pm / (WIDEST_COLUMN * p.spacing_pm) if p.spacing_pm > 0 else 0.0,
         (1 - p.coherence) / (1 - MIN_COHERENCE) * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
         MIN_MODULATION / max(p.modulation, 1e-9),
         off_scale,
@@ -84,6 +99,49 @@ def _focus(p: Picture) -> Flag | None:
             f"{seen}, and columns hold only {p.modulation:.0%} of the intensity: out of focus",
         )
     return None  # few counts alone do this; `_counts` says what that costs
+
+
+def _cell(p: Picture) -> Flag | None:
+    """Peaks that sit on the lattice but have no neighbours at its distance: it is the lattice of another cell."""
+    if p.coherence >= MIN_COHERENCE or p.spacing_pm <= 0 or p.residual_pm > ON_THE_LATTICE * p.spacing_pm:
+        return None
+    return (
+        "scale_disagrees",
+        f"peaks lie within {p.residual_pm:.0f} pm of the lattice, but six-fold coherence is {p.coherence:.2f}: "
+        "pixel size or material is wrong",
+    )
+
+
+def _width(p: Picture) -> Flag | None:
+    """Where the sublattices differ, the lattice is seen long after its columns have run into each other."""
+    if p.spacing_pm <= 0 or p.column_sigma_pm <= WIDEST_COLUMN * p.spacing_pm:
+        return None
+    share = p.column_sigma_pm / p.spacing_pm
+    return (
+        "out_of_focus",
+        f"columns are {p.column_sigma_pm:.0f} pm wide, {share:.2f} of their distance (limit {WIDEST_COLUMN}): "
+        "out of focus or tilted",
+    )
+
+
+def pile_up(image: NDArray[np.float32]) -> float:
+    """Share of the pixels at the highest value, 0 unless more are there than just below it."""
+    finite = image[np.isfinite(image)]
+    if not len(finite):
+        return 0.0
+    top, span = float(finite.max()), float(np.ptp(finite))
+    at = float((finite == top).mean())
+    below = float(((finite >= top - 0.05 * span) & (finite < top)).mean())
+    return at if at > below else 0.0
+
+
+def _clipped(p: Picture) -> Flag | None:
+    if p.clipped <= MOST_CLIPPED:
+        return None
+    seen = f"{p.clipped:.1%} of the pixels are at the highest value"
+    if p.clipped > MUCH_CLIPPED:
+        return ("saturated", f"{seen}: the detector was saturated, brightnesses cannot be compared")
+    return ("clipped", f"{seen}: the brightest columns may be cut off")
 
 
 def _counts(p: Picture) -> Flag | None:

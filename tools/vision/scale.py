@@ -23,6 +23,7 @@ ROOT3 = math.sqrt(3)
 _IDEAL_INVERSE = np.linalg.inv(np.array([[1.0, 0.0], [0.5, ROOT3 / 2]]))
 _SUPPORT = 30.0
 """A sum of three whitened peaks, each the highest of 49 bins (4.5 ± 1.3 in noise), that noise does not reach."""
+_RESOLVED_BINS = 8.0
 _LATTICE_CONSTANT_RELATIVE = 0.003
 """Real MXenes differ in a by a few per mille with their terminations."""
 
@@ -80,8 +81,9 @@ def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | No
     spectrum = _spectrum(image)
     for vectors, rings in _readings(spectrum, phase, pixel_pm):
         scale = _refined(spectrum, vectors, rings, phase)
-        if scale is not None and columns_fit(image, scale, phase):
-            return scale
+        if scale is None or not (_cell_fits(spectrum, scale, phase) and columns_fit(image, scale, phase)):
+            continue
+        return scale
     return None
 
 
@@ -91,6 +93,22 @@ def _readings(spectrum: "_Spectrum", phase: Phase, pixel_pm: float | None) -> It
     if guided is not None:
         yield guided, "looked for where the stated pixel size puts them"
     yield from _blind(spectrum, phase)
+
+
+def _cell_fits(spectrum: "_Spectrum", scale: Scale, phase: Phase) -> bool:
+    """The ring check where columns differ: {10-10} is seen, and nothing of its kind a factor √3 further inside.
+
+    The first fails for a cell that is too small, the second for one that is too large.
+    """
+    if phase.equal_columns:
+        return True
+    first = _rotated(scale.reciprocal[:1], 30) / ROOT3
+    inside = _rotated(first, 30) / ROOT3
+    seen = bool(_support(spectrum, first)[0] > _SUPPORT)
+    apart = float(np.linalg.norm(first) - np.linalg.norm(inside)) * min(spectrum.shape)
+    if apart < _RESOLVED_BINS:  # so few cells in the image that one ring spills over onto the place of the other
+        return seen
+    return seen and bool(_support(spectrum, inside)[0] < _SUPPORT)
 
 
 def columns_fit(image: NDArray[np.float32], scale: Scale, phase: Phase) -> bool:
