@@ -21,7 +21,7 @@ _PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 10.0, 150.0, 2.5
 Without the latter the share of a dim state takes up the lower half of the full population (found in MoS2 below
 100 counts: half of the calls were such)."""
 _SCALE_SIGMA = 0.2
-_TAIL_WIDTH = 1.8
+_TAIL_WIDTH = 1.6
 """Real scatter is not quite Gaussian: a share of a population, taken from its bright side, is this much wider."""
 _TAIL_FROM, _TAIL_TO, _TAIL_MOST = 2.5, 4.5, 0.05
 
@@ -37,7 +37,7 @@ class Populations:
     widths: Array
     """(k,) standard deviation, noise and spread together."""
     tail: float
-    """Share of sites whose scatter is 1.8 times wider."""
+    """Share of sites whose scatter is wider by `_TAIL_WIDTH`."""
 
     def posterior(self, relative: Array) -> Array:
         """(n, k): probability of every state for brightness `relative` (n,).

@@ -106,7 +106,9 @@ def _cell_fits(spectrum: "_Spectrum", scale: Scale, phase: Phase) -> bool:
     inside = _rotated(first, 30) / ROOT3
     seen = bool(_support(spectrum, first)[0] > _SUPPORT)
     apart = float(np.linalg.norm(first) - np.linalg.norm(inside)) * min(spectrum.shape)
-    if apart < _RESOLVED_BINS:  # so few cells in the image that one ring spills over onto the place of the other
+    if (
+        apart < _RESOLVED_BINS
+    ):  # so few cells in the image that one ring spills over onto the place of the other
         return seen
     return seen and bool(_support(spectrum, inside)[0] < _SUPPORT)
 
