@@ -9,11 +9,11 @@ from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.exposure import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
-from eucentric.instruments.twin.flakes import Flake
-from eucentric.instruments.twin.lattice import Columns
 from eucentric.instruments.twin.polepiece import clearance
 from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
+from eucentric.instruments.twin.specimen.flakes import Flake
+from eucentric.instruments.twin.specimen.lattice import Columns
 from eucentric.instruments.twin.stage import AXES
 from eucentric.instruments.twin.tiles import electrons_in_tiles
 

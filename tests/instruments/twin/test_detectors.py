@@ -12,7 +12,8 @@ from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.detector import beyond_disc, collection_at, disc_share
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.specimen import REFERENCE_MRAD, Specimen
-from eucentric.instruments.twin.world import DetectorModel, HeightSpec, OpticsSpec
+from eucentric.instruments.twin.specimen_spec import HeightSpec
+from eucentric.instruments.twin.world import DetectorModel, OpticsSpec
 from eucentric.knowledge.scattering import haadf_cross_section_a2, screened_ratio
 
 NEVER = threading.Event()

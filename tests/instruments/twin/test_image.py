@@ -12,7 +12,8 @@ from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.probe import Beam, blurred
 from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
-from eucentric.instruments.twin.world import ContaminationSpec, HeightSpec, OpticsSpec
+from eucentric.instruments.twin.specimen_spec import ContaminationSpec, HeightSpec
+from eucentric.instruments.twin.world import OpticsSpec
 
 NEVER = threading.Event()
 WORLD = load_world("mxene").model_copy(update={"height": HeightSpec()})

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eucentric.instruments.twin import TwinDriver, load_world
-from eucentric.instruments.twin.lattice import Vacancies, columns_in, make_material
 from eucentric.instruments.twin.oracle import Oracle
+from eucentric.instruments.twin.specimen.lattice import Vacancies, columns_in, make_material
 from eucentric.knowledge.scattering import haadf_cross_section_a2
 
 MXENE = load_world("mxene")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.twin.hashing import draws, subseed
 from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.world import FilmSpec
+from eucentric.instruments.twin.specimen_spec import FilmSpec
 
 Plane = NDArray[np.float32]
 _WAVES = (2, 3, 5)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.flakes import Flake
 from eucentric.instruments.twin.hashing import subseed, uniform
-from eucentric.instruments.twin.world import MaterialSpec
+from eucentric.instruments.twin.specimen.flakes import Flake
+from eucentric.instruments.twin.specimen_spec import MaterialSpec
 
 Box = tuple[float, float, float, float]
 """(x low, x high, y low, y high) [m]."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.film import window
 from eucentric.instruments.twin.hashing import subseed
 from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.world import FlakesSpec
+from eucentric.instruments.twin.specimen.film import window
+from eucentric.instruments.twin.specimen_spec import FlakesSpec
 
 Plane = NDArray[np.float32]
 

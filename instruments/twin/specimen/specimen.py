@@ -6,13 +6,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin import texture
-from eucentric.instruments.twin.film import Hole, film_coverage, holes_in
-from eucentric.instruments.twin.flakes import Flake, FlakeBed, coverage, sow
 from eucentric.instruments.twin.hashing import draws, subseed
-from eucentric.instruments.twin.lattice import Columns, Vacancies, columns_in, make_material
 from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.world import TextureSpec, WorldSpec
+from eucentric.instruments.twin.specimen import texture
+from eucentric.instruments.twin.specimen.film import Hole, film_coverage, holes_in
+from eucentric.instruments.twin.specimen.flakes import Flake, FlakeBed, coverage, sow
+from eucentric.instruments.twin.specimen.lattice import Columns, Vacancies, columns_in, make_material
+from eucentric.instruments.twin.specimen_spec import TextureSpec
+from eucentric.instruments.twin.world import WorldSpec
 from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3, haadf_cross_section_a2, screened_ratio
 
 Plane = NDArray[np.float32]
