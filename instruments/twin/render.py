@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.geometry import Tilt
-from eucentric.instruments.twin.probe import ATOMIC_BLUR, ATOMIC_PIXEL, Beam, blurred
+from eucentric.instruments.twin.optics.probe import ATOMIC_BLUR, ATOMIC_PIXEL, Beam, blurred
 from eucentric.instruments.twin.raster import make_raster
 from eucentric.instruments.twin.specimen import Specimen
 

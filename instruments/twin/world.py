@@ -11,6 +11,7 @@ from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
 from eucentric.instruments.twin.faults import FaultSpec
+from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.specimen_spec import (
     ContaminationSpec,
@@ -19,57 +20,6 @@ from eucentric.instruments.twin.specimen_spec import (
     HeightSpec,
     MaterialSpec,
 )
-
-
-class OpticsSpec(Model):
-    """The column."""
-
-    voltage_kv: float = Field(60.0, gt=0)
-    convergence_mrad: float = Field(30.0, gt=0)
-    probe_current_pa: float = Field(30.0, gt=0)
-    source_fwhm_angstrom: float = Field(0.8, ge=0)
-    thermal_rms_angstrom: float = Field(0.075, ge=0)
-    atom_rms_angstrom: float = Field(0.09, ge=0)
-    """Width of the scattering potential; brings the lattice contrast to that of multislice Ti3C2O2."""
-    c3_um: float = 0.0
-    """Residual spherical aberration."""
-    camera_length_mm: float = Field(98.0, gt=0)
-    """At which the detectors have the collection angles that are declared."""
-    camera_lengths_mm: tuple[float, float] = (20.0, 400.0)
-    """Range that the projector lenses allow."""
-
-
-class DetectorModel(Model):
-    """A scanned detector."""
-
-    kind: Literal["annular", "bright_field"]
-    collection_mrad: tuple[float, float]
-    counts_per_electron: float = Field(1.0, gt=0)
-    offset_counts: float = 0.0
-    read_noise_counts: float = Field(0.3, ge=0)
-    saturation_counts: float = 65_535.0
-    loss_ratio: float = Field(10.0, ge=0)
-    """Bright field only: what leaves the bright disc, as a multiple of what reaches 60-140 mrad (assumed)."""
-    retractable: bool = False
-    inserted: bool = True
-    """Where a retractable detector is when the instrument is handed over."""
-    insert_s: float = Field(4.0, ge=0)
-    """Time to drive it in or out [s]."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> "DetectorModel":
-        inner, outer = self.collection_mrad
-        if not 0 <= inner < outer:
-            raise ValueError("collection_mrad needs 0 <= inner < outer")
-        if not (self.inserted or self.retractable):
-            raise ValueError("only a retractable detector can be out")
-        return self
-
-
-_DETECTORS = {
-    "haadf": DetectorModel(kind="annular", collection_mrad=(60, 140)),
-    "bf": DetectorModel(kind="bright_field", collection_mrad=(0, 15), retractable=True),
-}
 
 
 class HealthSpec(Model):
@@ -119,13 +69,14 @@ class WorldSpec(Model):
     contamination: ContaminationSpec
     height: HeightSpec = HeightSpec()
     optics: OpticsSpec = OpticsSpec()
+    scan: ScanUnitSpec = ScanUnitSpec()
     pole_piece: PolePieceSpec = PolePieceSpec()
     health: HealthSpec = HealthSpec()
     beam_idle: Literal["blanked", "parked"] = "blanked"
     """Where the beam is between unblanking and the first pixel, and after the last one."""
     unblank_s: float = Field(0.0, ge=0)
     """How long it stands on the first and on the last pixel, if parked; 0: for the frame's overhead [s]."""
-    detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(_DETECTORS))
+    detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(DETECTORS))
     stages: dict[str, StagePreset] = Field(default_factory=dict)
     """Stage presets of this world, beside the built-in ones."""
     faults: dict[str, tuple[FaultSpec, ...]] = Field(default_factory=dict)
