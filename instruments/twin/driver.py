@@ -21,7 +21,7 @@ from eucentric.instruments.twin.clock import Clock, RealClock, StopCount, Stops,
 from eucentric.instruments.twin.column import Column, check_settings
 from eucentric.instruments.twin.controllerlog import ControllerLog
 from eucentric.instruments.twin.declaration import declare
-from eucentric.instruments.twin.exposure import ExposureLog
+from eucentric.instruments.twin.exposure_log import ExposureLog
 from eucentric.instruments.twin.faults import FaultBox, FaultSpec
 from eucentric.instruments.twin.goniometer import Goniometer
 from eucentric.instruments.twin.health import Health
@@ -79,8 +79,8 @@ class TwinDriver:
         self._stage = Stage(presets[stage], np.random.default_rng([seed, _STAGE]))
         self._fault_rng = np.random.default_rng([seed, _FAULTS])
         self._faults = FaultBox(faults)
-        self._specimen = Specimen(world, seed)
         self._exposures = ExposureLog()
+        self._specimen = Specimen(world, seed, self._exposures)
         self._health = Health(world.health, faults)
         self._column = Column(world.optics, self._health)
         self._detectors = Retraction(world.detectors)

@@ -1,5 +1,6 @@
 """The places on the specimen that the pixels of a frame look at, drift during the scan included."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,8 @@ class Raster:
     """Distance of neighbours on the specimen along a line [m]."""
     step_y: float
     shear: float = 0.0
+    lean: tuple[float, float] = (0.0, 0.0)
+    """By which what lies higher is seen further along x and y, for each metre of height: the tilt of the view."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -142,4 +145,5 @@ def make_raster(
         step_x=edge / cb,
         step_y=edge / ca,
         shear=shear,
+        lean=(math.tan(tilt.beta), -math.tan(tilt.alpha) / cb),
     )
