@@ -9,8 +9,10 @@ from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.exposure import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
+from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
-from eucentric.instruments.twin.render import View, scattered_shares
+from eucentric.instruments.twin.render import scattered_shares
+from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.flakes import Flake
 from eucentric.instruments.twin.specimen.lattice import Columns
@@ -67,6 +69,11 @@ class Oracle:
     def flakes(self) -> tuple[Flake, ...]:
         """All flakes."""
         return self._specimen.bed.flakes
+
+    @property
+    def aberrations(self) -> Aberrations:
+        """True C1 (over the eucentric plane), A1, B2, A2 now [m]."""
+        return self._twin._column.aberrations(self._twin._clock.now())
 
     @property
     def faults(self) -> tuple[FaultEvent, ...]:
@@ -133,7 +140,7 @@ class Oracle:
         """Share of the beam at 60-140 mrad that a frame taken now would expect, (rows, columns)."""
         now = self._twin._clock.now()
         positions = np.repeat(self._twin._stage.actual(np.array([now])), scan.rows, axis=0)
-        view = View(positions, self._twin._column.beam_shift, self._twin._column.defocus)
+        view = view_of(self._twin._column, self._twin._world.scan, scan, positions, now)
         return scattered_shares(self._specimen, scan, view)
 
     def dose_e_per_a2(self, x: float, y: float) -> float:

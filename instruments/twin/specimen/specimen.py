@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eucentric.instruments.twin.hashing import draws, subseed
+from eucentric.instruments.twin.optics.splat import MARGIN, splat
 from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.specimen import texture
 from eucentric.instruments.twin.specimen.film import Hole, film_coverage, holes_in
@@ -135,23 +136,11 @@ class Specimen:
         return columns_in(flake, self.material, self.vacancies, box)
 
     def _splat(self, raster: Raster, groups: list[Columns]) -> Plane:
-        """Columns as points, shared bilinearly among four pixels, as fractions of the beam."""
+        """Columns as points, shared among pixels, as fractions of the beam."""
         weights = np.concatenate([group.weight for group in groups]) / (raster.step_x * raster.step_y)
         row, column = raster.locate(
             np.concatenate([group.x for group in groups]), np.concatenate([group.y for group in groups])
         )
         rows, columns = raster.shape
-        inside = (row >= 0) & (column >= 0) & (row < rows - 1) & (column < columns - 1)
-        return _bilinear(row[inside], column[inside], weights[inside], raster.shape)
-
-
-def _bilinear(
-    row: NDArray[np.float64], column: NDArray[np.float64], weight: NDArray[np.float64], shape: tuple[int, int]
-) -> Plane:
-    top, left = row.astype(np.int64), column.astype(np.int64)
-    fy, fx = row - top, column - left
-    corner = top * shape[1] + left
-    index = np.concatenate([corner, corner + 1, corner + shape[1], corner + shape[1] + 1])
-    parts = [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx]
-    values = np.concatenate([part * weight for part in parts])
-    return np.bincount(index, values, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float32)
+        inside = (row >= MARGIN) & (column >= MARGIN) & (row < rows - MARGIN) & (column < columns - MARGIN)
+        return splat(row[inside], column[inside], weights[inside], raster.shape)

@@ -8,8 +8,8 @@ import pytest
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.geometry import Tilt
-from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.optics.probe import Beam, blurred
+from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen_spec import ContaminationSpec, HeightSpec
