@@ -1,5 +1,6 @@
 """What an instrument has and can do, declared by its driver and logged with each run (SI units)."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -37,6 +38,12 @@ class OpticSpec(Model):
     upper: float
     settable: bool = True
     settle_s: float = Field(0.0, ge=0)
+    choices: tuple[float, ...] = ()
+    """The only values that can be set, ascending; empty: any in the range."""
+
+    def offers(self, value: float) -> bool:
+        """Whether a value in the range can be set."""
+        return not self.choices or any(math.isclose(value, one, rel_tol=1e-6) for one in self.choices)
 
 
 class DetectorSpec(Model):

@@ -132,7 +132,20 @@ def check_optics(
     for optic in optics:
         if optic.name not in allowances:
             raise _unlimited(capabilities, optic.name, values[optic.name], now.get(optic.name), optic.unit)
-    return {one.name: _target(allowances[one.name], now.get(one.name), values[one.name]) for one in optics}
+    wanted = {one.name: _target(allowances[one.name], now.get(one.name), values[one.name]) for one in optics}
+    for optic in optics:
+        _check_choice(optic, wanted[optic.name])
+    return wanted
+
+
+def _check_choice(optic: OpticSpec, value: float) -> None:
+    if not optic.offers(value):
+        choices = ", ".join(shown(optic.name, one, optic.unit) for one in optic.choices)
+        raise LimitRefused(
+            f"{optic.name} to {shown(optic.name, value, optic.unit)}",
+            "the instrument offers only some values",
+            f"{NOTHING_SENT}. Works: {choices}.",
+        )
 
 
 def check_scan(capabilities: Capabilities, scan: ScanSpec) -> None:

@@ -20,8 +20,10 @@ from eucentric.instruments.twin.detector import (
     beyond_disc,
     collection_at,
     counted,
+    delayed,
     digitised,
     disc_share,
+    pulses,
     remaining,
 )
 from eucentric.instruments.twin.render import View, scattered_shares
@@ -81,12 +83,13 @@ class Film:
         collected = np.zeros(1, np.float32) if name in self._shot.blind else self._collected(name)
         shape = (self._shot.scan.rows, self._shot.scan.columns)
         expected = np.broadcast_to(collected * electrons, shape)
-        gain = self._shot.gains.get(name, 1.0)
-        return digitised(counted(expected, self._rng), detector, self._rng, gain)
+        signal = pulses(counted(expected, self._rng), detector, self._rng)
+        late = delayed(signal, detector, self._shot.scan.dwell_s, self._shot.flyback_s)
+        return digitised(late, detector, self._rng, self._shot.gains.get(name, 1.0))
 
     def _collected(self, name: str) -> Plane:
         """Share of the beam that a detector collects: of the bright disc, and of what is scattered out of it."""
-        optics, detector = self._specimen.world.optics, self._specimen.world.detectors[name]
+        optics, detector = self._view.optics(self._specimen), self._specimen.world.detectors[name]
         annulus = collection_at(detector, optics, self._shot.settings["camera_length"])
         disc, outside = (
             disc_share(annulus, optics.convergence_mrad),

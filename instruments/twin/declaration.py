@@ -8,9 +8,6 @@ from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of
 from eucentric.instruments.twin.world import WorldSpec
 
-FLYBACK_S = 20e-6
-FRAME_OVERHEAD_S = 0.01
-MIN_DWELL_S = 0.1e-6
 MAX_PIXELS = 4096
 _LEAST_TOLERANCE = {"m": 1e-10, "rad": 1e-6}
 
@@ -87,7 +84,8 @@ def declare(
     world: WorldSpec, seed: int, stage_name: str, preset: StagePreset, *, abort_mid_frame: bool
 ) -> Capabilities:
     """The declaration of a twin."""
-    focusing = ("defocus", "z", "probe_current", "fov", "beam_shift_x", "beam_shift_y")
+    knobs = tuple(f"{knob}_{axis}" for knob in world.optics.knobs for axis in "xy")
+    focusing = ("defocus", "z", "probe_current", "fov", "beam_shift_x", "beam_shift_y", *knobs)
     return Capabilities(
         vendor="Eucentric",
         model=f"twin {world.name}",
@@ -96,10 +94,10 @@ def declare(
         axes=axis_specs(preset),
         optics=optic_specs(world.optics),
         detectors=_detectors(world),
-        min_dwell_s=MIN_DWELL_S,
+        min_dwell_s=world.scan.min_dwell_us * 1e-6,
         max_pixels=MAX_PIXELS,
-        line_flyback_s=FLYBACK_S,
-        frame_overhead_s=FRAME_OVERHEAD_S,
+        line_flyback_s=world.scan.flyback_us * 1e-6,
+        frame_overhead_s=world.scan.overhead_ms * 1e-3,
         abort="mid_frame" if abort_mid_frame else "frame_boundary",
         responds_to=dict.fromkeys(world.detectors, focusing),
         beam_idle=world.beam_idle,

@@ -82,7 +82,7 @@ class TwinDriver:
         self._exposures = ExposureLog()
         self._specimen = Specimen(world, seed, self._exposures)
         self._health = Health(world.health, faults)
-        self._column = Column(world.optics, self._health)
+        self._column = Column(world.optics, self._health, seed)
         self._detectors = Retraction(world.detectors)
         self._declared = declare(world, seed, stage, presets[stage], abort_mid_frame=clock == "real")
         self._commands, self._log = 0, ControllerLog()

@@ -13,7 +13,7 @@ MoveKind = Literal[
 ]  # fmt: skip
 FrameKind = Literal[
     "drift_step", "beam_trip", "stale_frame", "scan_glitch", "detector_not_inserted", "detector_saturation",
-    "focus_jump",
+    "focus_jump", "astigmatism_jump",
 ]  # fmt: skip
 GaugeKind = Literal["vacuum_burst", "emission_decay", "current_drop", "door_interlock"]
 FaultKind = Literal[MoveKind, FrameKind, GaugeKind, "lost_connection"]
@@ -59,6 +59,8 @@ class FaultSpec(Model):
     """Added by a vacuum burst at its onset."""
     defocus_nm: float = 150.0
     """By which a focus jump is off."""
+    a1_nm: tuple[float, float] = (20.0, 0.0)
+    """By which an astigmatism jump is off, along x and at 45 degrees to it."""
     glitch_lines: float = Field(0.1, gt=0, le=1)
     """Part of the lines that a scan glitch displaces."""
     glitch_px: float = Field(4.0, gt=0)

@@ -10,8 +10,10 @@ from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
+from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
-from eucentric.instruments.twin.render import View, scattered_shares
+from eucentric.instruments.twin.render import scattered_shares
+from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.flakes import Block, Flake
 from eucentric.instruments.twin.specimen.lattice import Columns
@@ -106,6 +108,11 @@ class Oracle:
         return self._specimen.flakes.bed.flakes if self._specimen.flakes else ()
 
     @property
+    def aberrations(self) -> Aberrations:
+        """True C1 (over the eucentric plane), A1, B2, A2 now [m]."""
+        return self._twin._column.aberrations(self._twin._clock.now())
+
+    @property
     def faults(self) -> tuple[FaultEvent, ...]:
         """Faults that struck, in order."""
         return tuple(self._twin._faults.log)
@@ -177,7 +184,7 @@ class Oracle:
         """Share of the beam at 60-140 mrad that a frame taken now would expect, (rows, columns)."""
         now = self._twin._clock.now()
         positions = np.repeat(self._twin._stage.actual(np.array([now])), scan.rows, axis=0)
-        view = View(positions, self._twin._column.beam_shift, self._twin._column.defocus)
+        view = view_of(self._twin._column, self._twin._world.scan, scan, positions, now)
         return scattered_shares(self._specimen, scan, view)
 
     def dose_e_per_a2(self, x: float, y: float) -> float:

@@ -12,6 +12,7 @@ from eucentric.instruments.twin.optics.aberrations import NONE, Aberrations
 from eucentric.instruments.twin.optics.pupil import probe_intensity
 from eucentric.instruments.twin.optics.rays import ray_transfer
 from eucentric.instruments.twin.optics.spec import OpticsSpec
+from eucentric.instruments.twin.optics.splat import taken_back
 from eucentric.knowledge.electron_optics import wavelength_a
 
 Plane = NDArray[np.float32]
@@ -99,7 +100,7 @@ def _radial(
     """Frequencies [1/Å] and the transfer of a coherent round probe (Kirkland 2010, eq. 3.69)."""
     wavelength = wavelength_a(voltage_kv)
     k, r, s, to_probe, to_transfer = _tables(wavelength, aperture)
-    chi = aberrations.phase(wavelength * k + 0j, wavelength * 1e-10)
+    chi = aberrations.phase(np.asarray(wavelength * k, np.complex128), wavelength * 1e-10)
     wave = np.einsum("rk,k->r", to_probe, np.exp(-1j * chi) * k)
     transfer = np.einsum("sr,r->s", to_transfer, np.abs(wave) ** 2 * r)
     return s, transfer / transfer[0]
@@ -137,7 +138,7 @@ def _geometric(beam: Beam, down: Plane, across: Plane, shape: tuple[int, int], p
     fall = np.exp(np.float32(-2 * (np.pi * ideal) ** 2) * (down**2 + across**2))
     if beam.aberrations.simple:
         return np.asarray(_ellipse(beam, down, across) * fall)
-    return ray_transfer(beam.aberrations, beam.convergence, shape, pixel_a) * fall
+    return np.asarray(ray_transfer(beam.aberrations, beam.convergence, shape, pixel_a) * fall)
 
 
 def _ellipse(beam: Beam, down: Plane, across: Plane) -> Plane:
@@ -160,21 +161,16 @@ def _transfer(beam: Beam, shape: tuple[int, int], pixel: float, points: bool) ->
     pixel_a = pixel * 1e10
     down = np.fft.fftfreq(shape[0], pixel_a).astype(np.float32)[:, None]
     across = np.fft.rfftfreq(shape[1], pixel_a).astype(np.float32)[None, :]
-    wave_optical = pixel <= ATOMIC_PIXEL and beam.shows_atoms
-    if wave_optical:
-        transfer = _coherent(beam, down, across)
-    else:
-        transfer = _geometric(beam, down, across, shape, pixel_a)
+    waves = pixel <= ATOMIC_PIXEL and beam.shows_atoms
+    transfer = _coherent(beam, down, across) if waves else _geometric(beam, down, across, shape, pixel_a)
     transfer *= np.exp(np.float32(-2 * (np.pi * _gauss_a(beam.optics)) ** 2) * (down**2 + across**2))
-    if points:
-        transfer /= (np.sinc(down * pixel_a) * np.sinc(across * pixel_a)) ** 2
-    return transfer
+    return np.asarray(transfer / taken_back(down * pixel_a, across * pixel_a)) if points else transfer
 
 
 def blurred(plane: Plane, beam: Beam, pixel: float, *, points: bool = False) -> Plane:
     """`plane` as the probe sees it; wraps round at the edges, so pad by `Beam.reach` first.
 
-    With `points` it holds point scatterers shared bilinearly among pixels; that blur is taken back.
+    With `points` it holds point scatterers shared among pixels by `splat`; that blur is taken back.
     """
     return blurred_by(plane, (beam,), pixel, points=points)[0]
 

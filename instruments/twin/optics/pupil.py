@@ -30,7 +30,7 @@ def aperture_wave(
         right on a coarse grid.
     """
     wavelength = wavelength_a(voltage_kv)
-    omega = wavelength * (kx + 1j * ky)
+    omega: Wave = np.asarray(wavelength * (kx + 1j * ky), np.complex128)
     limit, angle = convergence_mrad * 1e-3, np.abs(omega)
     if edge:
         amplitude = np.clip((limit - angle) / (wavelength * edge) + 0.5, 0.0, 1.0)
@@ -60,4 +60,5 @@ def probe_intensity(
     wave = aperture_wave(aberrations, voltage_kv, convergence_mrad, k[None, :], k[:, None], step)
     spot = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))
     intensity = spot.real**2 + spot.imag**2
-    return (np.arange(count) - count // 2) * finest, intensity / intensity.sum()
+    place = np.asarray((np.arange(count) - count // 2) * finest, np.float64)
+    return place, np.asarray(intensity / intensity.sum(), np.float64)

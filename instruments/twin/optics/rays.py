@@ -41,7 +41,9 @@ def ray_transfer(
     return np.asarray(fft.rfft2(spot).conj() / place.size, np.complex64)
 
 
-def _spread(row: NDArray[np.float64], column: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _spread(
+    row: NDArray[np.float64], column: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float32]:
     """Points shared bilinearly among four pixels, round the edges."""
     top, left = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
     fy, fx = row - top, column - left

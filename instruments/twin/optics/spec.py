@@ -58,7 +58,7 @@ class OpticsSpec(Model):
     """What the last tuning left: one sigma of each, drawn from the seed."""
     wander: WanderSpec = WanderSpec()
     detune: AberrationSizes = AberrationSizes()
-    """By which each other current or aperture is off: one sigma, drawn from the seed, the same whenever it is chosen."""
+    """By which each other current or aperture is off: one sigma, drawn from the seed, the same at each choice."""
     shift: ShiftSpec = ShiftSpec()
     knobs: tuple[Knob, ...] = ("a1",)
     """Aberrations that can be set."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eucentric.instruments.twin.optics.splat import MARGIN, splat
 from eucentric.instruments.twin.raster import Raster
 
 Plane = NDArray[np.float32]
@@ -61,7 +62,7 @@ class Canvas:
         self.points.append(Points(x, y, _GROUND, weight))
 
     def splat(self) -> Plane | None:
-        """The points, shared bilinearly among four pixels each, as fractions of the beam; None if there are none."""
+        """The points, shared among pixels, as fractions of the beam; None if there are none."""
         if not self.points:
             return None
         raster = self.raster
@@ -71,18 +72,8 @@ class Canvas:
         weight = np.concatenate([group.weight for group in self.points]) / (raster.step_x * raster.step_y)
         row, column = raster.locate(x, y)
         rows, columns = raster.shape
-        inside = (row >= 0) & (column >= 0) & (row < rows - 1) & (column < columns - 1)
-        return _bilinear(row[inside], column[inside], weight[inside], raster.shape)
-
-
-def _bilinear(row: Floats, column: Floats, weight: Floats, shape: tuple[int, int]) -> Plane:
-    top, left = row.astype(np.int64), column.astype(np.int64)
-    fy, fx = row - top, column - left
-    corner = top * shape[1] + left
-    index = np.concatenate([corner, corner + 1, corner + shape[1], corner + shape[1] + 1])
-    parts = [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx]
-    values = np.concatenate([part * weight for part in parts])
-    return np.bincount(index, values, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float32)
+        inside = (row >= MARGIN) & (column >= MARGIN) & (row < rows - MARGIN) & (column < columns - MARGIN)
+        return splat(row[inside], column[inside], weight[inside], raster.shape)
 
 
 class Part(Protocol):
