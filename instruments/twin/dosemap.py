@@ -98,11 +98,11 @@ class DoseMap:
         return self._scans.peaks(self._scans.near(box)) + self._spots.peaks(self._spots.near(box))
 
     def at(self, x: Grid, y: Grid, level: int = 0) -> Grid:
-        """Dose of the tiles that hold the points x, y (same shape) [e/Å²]."""
+        """Dose of the tiles that hold the points x, y [e/Å²]; they broadcast."""
         edge = edge_of(level)
         column, row = np.floor(x / edge).astype(np.int64), np.floor(y / edge).astype(np.int64)
-        if not column.size:
-            return np.zeros(x.shape)
+        if not (column.size and row.size):
+            return np.zeros(np.broadcast_shapes(x.shape, y.shape))
         left, top = int(column.min()), int(row.min())
         tiles = self.tiles(level, (left, int(column.max()) + 1), (top, int(row.max()) + 1))
         return np.asarray(tiles[row - top, column - left])

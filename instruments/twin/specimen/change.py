@@ -90,8 +90,7 @@ class Change:
         if not self.touched(box):
             return None
         level = level_for(max(box[1] - box[0], box[3] - box[2]))
-        x, y = np.broadcast_arrays(raster.x[None, :], raster.y2d())
-        plane = self.dose.at(x, y, level).astype(np.float32)
+        plane = self.dose.at(raster.x[None, :], raster.y2d(), level).astype(np.float32)
         return plane if float(plane.max()) > self._faintest else None
 
     # --- what it did --------------------------------------------------------------------------------------
