@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dose": ("dose", "What dose a specimen, or one spot of it, has had; a map."),
     "detect": ("detect", "Find atoms and vacancies in image files."),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
+    "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
+    "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),
     "limits": ("limits", "The limits in force on an instrument; check and draft files; clear a touch."),
     "host": ("host", "Serve one instrument in the foreground."),
     "operator": ("operator", "Register an operator's secret on this machine."),
@@ -88,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: errors of the tree become one readable message, or one JSON object, and an exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
-    guard_streams(fold=not as_json)
+    guard_streams(fold=not (as_json or args[:1] == ["bench"] or args[:2] == ["limits", "draft"]))
     try:
         cli.main(args, prog_name="eucentric", standalone_mode=False)
     except click.exceptions.Exit as end:
