@@ -149,6 +149,65 @@ class ResidueSpec(Model):
     atoms_per_nm3: float = Field(122.0, gt=1)
 
 
+class GratingSpec(Model):
+    """A cross-grating replica: ridges of metal along both directions of a square net, of certified pitch."""
+
+    pitch_nm: float = Field(463.0, gt=50, le=1e5)
+    """2160 lines a millimetre."""
+    width_nm: float = Field(90.0, gt=5)
+    """Of a ridge."""
+    turn_deg: float = Field(0.0, gt=-45, le=45)
+    """From the stage's x axis to the first direction, towards y."""
+    element: Element = "Au"
+    thickness_nm: float = Field(6.0, gt=0, le=100)
+    """Of the metal on the ridges."""
+    roughness_nm: float = Field(6.0, ge=0, le=50)
+    """By which edges wander, one sigma; the middle of a ridge keeps its place on average."""
+
+    @model_validator(mode="after")
+    def _open(self) -> "GratingSpec":
+        if self.width_nm >= self.pitch_nm:
+            raise ValueError("the ridges are wider than their pitch")
+        return self
+
+
+class ParticlesSpec(Model):
+    """Metal particles on the film: spheres of all sizes, at random places."""
+
+    per_um2: float = Field(0.0, ge=0, le=5000)
+    diameter_nm: float = Field(10.0, gt=0.5, le=500)
+    """Median; spread log-normally by `log_sigma`."""
+    log_sigma: float = Field(0.25, ge=0, le=1)
+    element: Element = "Au"
+    atoms_per_nm3: float = Field(59.0, gt=1)
+
+
+class AtomsSpec(Model):
+    """Atoms from a file: a CIF, an xyz file or a LAMMPS dump; laid down with its middle at a place."""
+
+    file: str = Field(min_length=1, max_length=4000)
+    """Path, or the name of a shipped phase such as SrTiO3."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Of the file: another content is then refused."""
+    centre_um: tuple[float, float] = (0.0, 0.0)
+    width_nm: float = Field(200.0, gt=0, le=20_000)
+    """A periodic structure is repeated over a square of this edge; others lie there once."""
+    thickness_nm: float = Field(5.0, gt=0, le=50)
+    """A periodic structure is repeated to this thickness; a cell that is thicker than that is taken as it is."""
+    zone: tuple[int, int, int] = (0, 0, 1)
+    """Direction [uvw] of the cell that points to the gun."""
+    turn_deg: float = 0.0
+    """About the beam, from x towards y."""
+    elements: dict[int, Element] = Field(default_factory=dict)
+    """Of the atom types of a LAMMPS dump, where the file does not name them."""
+
+    @model_validator(mode="after")
+    def _a_direction(self) -> "AtomsSpec":
+        if not any(self.zone):
+            raise ValueError("zone [000] is no direction")
+        return self
+
+
 class WidthSpec(Model):
     """A clipped log-normal width."""
 

@@ -15,14 +15,17 @@ from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.specimen_spec import (
+    AtomsSpec,
     BarsSpec,
     ClusterSpec,
     ContaminationSpec,
     DefectSpec,
     FilmSpec,
     FlakesSpec,
+    GratingSpec,
     HeightSpec,
     MaterialSpec,
+    ParticlesSpec,
     ResidueSpec,
 )
 
@@ -75,6 +78,9 @@ class WorldSpec(Model):
     clusters: ClusterSpec = ClusterSpec()
     flakes: FlakesSpec | None = None
     film: FilmSpec | None = None
+    grating: GratingSpec | None = None
+    particles: ParticlesSpec = ParticlesSpec()
+    atoms: AtomsSpec | None = None
     bars: BarsSpec | None = None
     residue: ResidueSpec = ResidueSpec()
     contamination: ContaminationSpec = ContaminationSpec(share_of_monolayer=0.0)
@@ -122,6 +128,16 @@ def _text(world: str) -> str:
         ) from error
 
 
+def _beside(spec: WorldSpec, world: str) -> WorldSpec:
+    """The same with a relative path of atoms made absolute, if there is such a file beside the world's."""
+    if spec.atoms is None or world in shipped_worlds():
+        return spec
+    near = Path(world).expanduser().resolve().parent / spec.atoms.file
+    if not near.is_file():
+        return spec
+    return spec.model_copy(update={"atoms": spec.atoms.model_copy(update={"file": str(near)})})
+
+
 def load_world(world: str) -> WorldSpec:
     """The world of that name, or the one described in a TOML file at that path.
 
@@ -132,7 +148,7 @@ def load_world(world: str) -> WorldSpec:
     """
     text = _text(world)
     try:
-        return WorldSpec.model_validate(tomllib.loads(text))
+        return _beside(WorldSpec.model_validate(tomllib.loads(text)), world)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"world {visible(world, limit=200)!r} is not TOML", visible(str(error))) from error
     except ValidationError as error:
