@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eucentric.core.errors import BadInput
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.dosemap import TILE
 from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
+from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
 from eucentric.instruments.twin.render import scattered_shares
 from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.flakes import Block, Flake
+from eucentric.instruments.twin.specimen.grains import Grain
 from eucentric.instruments.twin.specimen.lattice import Columns
 from eucentric.instruments.twin.stage import AXES
 from eucentric.instruments.twin.tiles import electrons_in_tiles
@@ -187,6 +190,17 @@ class Oracle:
         placed = atoms.laid.within(box)
         elements = atoms.laid.atoms.elements[placed.number]
         return AtomsThere(placed.x, placed.y, placed.z, elements, atoms.missing(placed, box))
+
+    def grain(self, x: float, y: float) -> Grain:
+        """The grain at a place [m], with the orientation that it truly has."""
+        grains = self._specimen.grains
+        if grains is None:
+            raise BadInput("this world has no grains")
+        return grains.at(x, y)
+
+    def to_lab(self, grain: Grain, alpha: float, beta: float) -> NDArray[np.float64]:
+        """(3, 3) crystal Cartesian to lab at a true tilt [rad]."""
+        return np.asarray(np.array(Tilt(alpha, beta).rows) @ grain.to_specimen)
 
     def particles(self, box: Box) -> NDArray[np.float64]:
         """(n, 3) x, y, diameter [m] of the metal particles in a box [m]."""

@@ -23,6 +23,19 @@ def checked_element(element: str) -> str:
 Element = Annotated[str, AfterValidator(checked_element)]
 
 
+class TextureSpec(Model):
+    """Octaves of smooth noise."""
+
+    cells_nm: tuple[float, ...] = ()
+    sigmas: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _paired(self) -> "TextureSpec":
+        if len(self.cells_nm) != len(self.sigmas) or any(cell <= 0 for cell in self.cells_nm):
+            raise ValueError("cells_nm and sigmas need the same length, cells above zero")
+        return self
+
+
 class ColumnSpec(Model):
     """One atomic column of the plan-view cell."""
 
@@ -182,6 +195,22 @@ class ParticlesSpec(Model):
     atoms_per_nm3: float = Field(59.0, gt=1)
 
 
+class GrainsSpec(Model):
+    """A foil of grains: Voronoi cells, each a crystal that lies as its seed says."""
+
+    phases: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = Field(
+        min_length=1, max_length=20
+    )
+    """Structures that ship, such as SrTiO3; each grain is of one of them."""
+    size_um: float = Field(2.0, gt=0.05, le=500)
+    """Mean distance of grains."""
+    thickness_nm: float = Field(80.0, gt=2, le=1000)
+    texture: TextureSpec = TextureSpec()
+    """Of the thickness, relative."""
+    channelling: float = Field(0.5, ge=0, le=3)
+    """By which a low-index axis on the beam brightens the high-angle signal, at most (assumed)."""
+
+
 class AtomsSpec(Model):
     """Atoms from a file: a CIF, an xyz file or a LAMMPS dump; laid down with its middle at a place."""
 
@@ -233,19 +262,6 @@ class FlakesSpec(Model):
     def _not_too_many(self) -> "FlakesSpec":
         if (self.extent_um / self.pitch_um) ** 2 > 100_000:
             raise ValueError("more than 100000 flakes: enlarge pitch_um or reduce extent_um")
-        return self
-
-
-class TextureSpec(Model):
-    """Octaves of smooth noise."""
-
-    cells_nm: tuple[float, ...] = ()
-    sigmas: tuple[float, ...] = ()
-
-    @model_validator(mode="after")
-    def _paired(self) -> "TextureSpec":
-        if len(self.cells_nm) != len(self.sigmas) or any(cell <= 0 for cell in self.cells_nm):
-            raise ValueError("cells_nm and sigmas need the same length, cells above zero")
         return self
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.damage_spec import DamageSpec
 from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
@@ -22,6 +23,7 @@ from eucentric.instruments.twin.specimen_spec import (
     DefectSpec,
     FilmSpec,
     FlakesSpec,
+    GrainsSpec,
     GratingSpec,
     HeightSpec,
     MaterialSpec,
@@ -79,6 +81,7 @@ class WorldSpec(Model):
     flakes: FlakesSpec | None = None
     film: FilmSpec | None = None
     grating: GratingSpec | None = None
+    grains: GrainsSpec | None = None
     particles: ParticlesSpec = ParticlesSpec()
     atoms: AtomsSpec | None = None
     bars: BarsSpec | None = None
@@ -95,6 +98,8 @@ class WorldSpec(Model):
     unblank_s: float = Field(0.0, ge=0)
     """How long it stands on the first and on the last pixel, if parked; 0: for the frame's overhead [s]."""
     detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(DETECTORS))
+    cameras: dict[str, CameraModel] = Field(default_factory=dict)
+    """What records diffraction patterns, below all detectors."""
     stages: dict[str, StagePreset] = Field(default_factory=dict)
     """Stage presets of this world, beside the built-in ones."""
     faults: dict[str, tuple[FaultSpec, ...]] = Field(default_factory=dict)
@@ -104,6 +109,8 @@ class WorldSpec(Model):
     def _complete(self) -> "WorldSpec":
         if (self.flakes is None) != (self.material is None):
             raise ValueError("flakes and material belong together: one of them is missing")
+        if both := set(self.detectors) & set(self.cameras):
+            raise ValueError(f"{', '.join(sorted(both))} is a detector and a camera")
         return self
 
 

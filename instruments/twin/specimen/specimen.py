@@ -19,6 +19,7 @@ from eucentric.instruments.twin.specimen.defects import Imperfections
 from eucentric.instruments.twin.specimen.dirt import Dirt
 from eucentric.instruments.twin.specimen.film import Film, Hole
 from eucentric.instruments.twin.specimen.flakes import FlakeBed, sow
+from eucentric.instruments.twin.specimen.grains import Grains
 from eucentric.instruments.twin.specimen.grating import Grating
 from eucentric.instruments.twin.specimen.laid import Laid, checked
 from eucentric.instruments.twin.specimen.particles import Particles
@@ -32,9 +33,8 @@ Annulus = tuple[float, float]
 REFERENCE_MRAD: Annulus = (60.0, 140.0)
 """Cross-sections are known for this annulus; `Specimen.towards` derives those of others."""
 _MOST_ANNULI = 8
-_FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT, _RESIDUE, _CHANGE, _GRATING, _PARTICLES, _ATOMS = range(
-    1, 12
-)
+_FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT, _RESIDUE, _CHANGE = range(1, 9)
+_GRATING, _PARTICLES, _ATOMS, _GRAINS = range(9, 13)
 
 
 class Specimen:
@@ -48,13 +48,14 @@ class Specimen:
 
     def __init__(self, world: WorldSpec, seed: int, exposures: ExposureLog | None = None) -> None:
         self.world = world
-        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _ATOMS + 1)}
+        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _GRAINS + 1)}
         log = ExposureLog() if exposures is None else exposures
         self.change = Change(world.damage, world.optics.voltage_kv, self._seeds[_CHANGE], log)
         self._annuli: dict[Annulus, Specimen] = {}
         seen = self._cross_section(REFERENCE_MRAD)
         self.film = self._make_film(seen)
         self.flakes = self._make_flakes(seen)
+        self.grains = Grains(world.grains, self._seeds[_GRAINS], world.optics, seen) if world.grains else None
         self.grating = Grating(world.grating, self._seeds[_GRATING], seen) if world.grating else None
         self.particles = Particles(world.particles, self._seeds[_PARTICLES], seen)
         self.atoms = self._make_atoms(seen)
@@ -119,6 +120,7 @@ class Specimen:
 
         for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
             setattr(other, name, turned(getattr(self, name)))
+        other.grains = self.grains.seen_by(annulus, seen) if self.grains else None
         other.dirt = self.dirt.times(screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         return other
 
@@ -130,7 +132,15 @@ class Specimen:
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order in which they are drawn: bars darken what was drawn before them."""
-        on_film = (self.film, self.grating, self.flakes, self.atoms, self.particles, self._residue)
+        on_film = (
+            self.film,
+            self.grains,
+            self.grating,
+            self.flakes,
+            self.atoms,
+            self.particles,
+            self._residue,
+        )
         every = (*on_film, self.dirt, self._bars)
         return tuple(part for part in every if part is not None)
 
@@ -160,13 +170,25 @@ class Specimen:
             total *= 1 - np.clip(depth / raster.pixel + 0.5, 0, 1).astype(np.float32)
         return total
 
-    def direct(self, raster: Raster) -> Plane | None:
-        """Share of the beam that reaches the bright disc but for what `scattered` takes; None: all of it.
+    def thick(self, box: Box) -> bool:
+        """Whether anything in a box [m] takes electrons out of the bright disc besides what `scattered` takes."""
+        return self.grains is not None or (self._bars is not None and self._bars.near(box))
 
-        (rows, columns) float32. Bars take what they stop.
+    def lost(self, raster: Raster, disc_mrad: float) -> Plane:
+        """(rows, columns) float32 share of the bright disc that bars stop and Bragg reflections take out of it.
+
+        Parameters
+        ----------
+        disc_mrad
+            What goes to a smaller angle is still in the disc.
         """
+        lost = np.zeros(raster.shape, np.float32)
+        if self.grains is not None:
+            lost = self.grains.lost(raster, disc_mrad)
         metal = self._bars.thickness(raster) if self._bars else None
-        return None if metal is None or self._bars is None else self._bars.passed(metal)
+        if metal is not None and self._bars is not None:
+            lost = 1 - (1 - lost) * self._bars.passed(metal)
+        return raster.shifted(lost)
 
     def holes(self, box: Box) -> list[Hole]:
         """Holes of the film that may touch a box [m]."""
