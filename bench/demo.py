@@ -37,7 +37,10 @@ def own_state() -> Iterator[None]:
 def _case(number: int, seed: int) -> dict[str, Any]:
     density = _DENSITIES[number % len(_DENSITIES)]
     stage = _STAGES[(number // len(_DENSITIES)) % len(_STAGES)]
-    alone = {"vacancy_fraction": density, "clusters": ClusterSpec()}  # nothing else may be empty where it is 0
+    alone = {
+        "vacancy_fraction": density,
+        "clusters": ClusterSpec(),
+    }  # nothing else may be empty where it is 0
     world = load_world("mxene").model_copy(update=alone)
     start = time.process_time()
     outcome = run_request(TwinDriver(world, seed + number, stage=stage))
