@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from eucentric.agent.card import gate_card
 from eucentric.agent.deadline import Deadline, deadline
+from eucentric.agent.foresight import foreseen
 from eucentric.agent.gate import Asked, needs_words
 from eucentric.agent.permit import ANY_PLAN, Terms, binding_of
 from eucentric.agent.preview import Preview, envelope_for, preview
@@ -37,11 +38,14 @@ def priced(run: Run, plan: Plan, budget_e_per_a2: float) -> Preview:
     limits = run.instrument.limits()
     shown = preview(plan, setting, budget_e_per_a2, run.dose_at(None), run.dose_in, limits)
     shown = _with_earlier_reach(run, shown, plan)
-    problems = [_NO_CARD] if shown.frames and run.specimen is None else []
+    ahead = foreseen(run, plan)
+    problems = [*ahead.problems]
+    problems += [_NO_CARD] if shown.frames and run.specimen is None else []
     problems += _denied(run, rated(run, plan, shown))
     if shown.asks:
         problems += _too_late(shown, deadline_of(run))
-    return shown.model_copy(update={"problems": (*shown.problems, *problems)})
+    added = {"problems": (*shown.problems, *problems), "notes": (*shown.notes, *ahead.lines)}
+    return shown.model_copy(update=added)
 
 
 def rated(run: Run, plan: Plan, shown: Preview) -> Needs:
