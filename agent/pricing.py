@@ -122,7 +122,10 @@ def near_words(shown: Preview, capabilities: Capabilities) -> str:
         for key, (low, high) in ((key, getattr(shown, key)) for key in STAGE if key in Preview.model_fields)
         if (spec := capabilities.axis(STAGE[key].si)) is not None and spec.lower < 0 < spec.upper
     ]
-    shares = [("dose", dose, "of the budget at a target"), ("stage", max(travel, default=0.0), "of its travel")]
+    shares = [
+        ("dose", dose, "of the budget at a target"),
+        ("stage", max(travel, default=0.0), "of its travel"),
+    ]
     return "; ".join(f"{name} {share:.0%} {of}" for name, share, of in shares if share >= 0.1)
 
 
