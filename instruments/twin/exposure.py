@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.twin.acquisition import Shot
+from eucentric.instruments.twin.optics.spec import OpticsSpec
 from eucentric.instruments.twin.render import View, centre_of
 from eucentric.instruments.twin.specimen import Specimen
-from eucentric.instruments.twin.world import OpticsSpec
 from eucentric.knowledge.electron_optics import wavelength_a
 
 
