@@ -11,7 +11,7 @@ from typing import Any
 from eucentric import __version__
 from eucentric.agent.gate import Channel
 from eucentric.agent.graph import drive, drive_resumed
-from eucentric.agent.inforce import differences, in_force
+from eucentric.agent.inforce import differences, in_force, new_roles
 from eucentric.agent.lock import locked
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Planner
@@ -45,6 +45,7 @@ def new_run(
     run.rules, run.like = rules, request.like
     found = in_force(run)
     changed = differences(store, found)
+    roles = new_roles(store, found)
     body = {
         "in_force": found,
         "request": request.model_dump(mode="json"),
@@ -57,7 +58,8 @@ def new_run(
     run.log("requested", request.text[:400], body, actor=request.who)
     for one in changed:
         run.log("changed", one["text"], one)
-        observer.told(f"Since the last run   {one['text']}")
+    for text in (*(one["text"] for one in changed), *((roles.summary,) if roles else ())):
+        observer.told(f"Since the last run   {text}")
     return run
 
 

@@ -5,6 +5,7 @@ envelope lies inside its own, on the same specimen loading, holder, voltage and 
 or one that takes two people. What it lets pass the executor still holds against dose, limits and envelope.
 """
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,12 @@ MOST_HOURS = 24.0
 
 
 def grants_of(store: Store) -> list[Grant]:
-    """All grants that were ever given, oldest first."""
-    rows = store.ledger.events(kinds=("granted",))
-    return [Grant.model_validate(row.body["grant"]) for row in rows]
+    """All grants that were ever given, oldest first; a row that can't be read grants nothing."""
+    found = []
+    for row in store.ledger.events(kinds=("granted",)):
+        with contextlib.suppress(KeyError, ValueError):
+            found.append(Grant.model_validate(row.body["grant"]))
+    return found
 
 
 def revocations(store: Store) -> dict[str, Event]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from eucentric.agent.permit import calibration_of
 from eucentric.agent.run import Run
+from eucentric.core.event import Event
 from eucentric.core.operators import roles
+from eucentric.core.role_record import note_roles
 from eucentric.core.store import Store
 from eucentric.core.text import visible
 
@@ -34,9 +36,17 @@ def differences(store: Store, found: dict[str, Any]) -> list[dict[str, Any]]:
     rows = store.ledger.events(kinds=("requested",), newest_first=True, limit=500)
     before = [row.body["in_force"] for row in rows if row.body.get("in_force")]
     same = [one for one in before if one["instrument"] == found["instrument"]]
-    told = [_differs(name, same[0] if name != "policy" else before[0], found) for name in _WORDS if same]
-    told += [_roles(before[0]["roles"], found["roles"])] if before else []
+    newest = {"limits": same, "calibration": same, "policy": before}
+    told = [_differs(name, newest[name][0], found) for name in _WORDS if newest[name]]
     return [one for one in told if one]
+
+
+def new_roles(store: Store, found: dict[str, Any]) -> Event | None:
+    """The row that says which operators have other roles than this ledger last saw; None if none have."""
+    last = store.ledger.events(kinds=("requested",), newest_first=True, limit=1)
+    if last and (last[0].body.get("in_force") or {}).get("roles") == found["roles"]:
+        return None
+    return note_roles(store.ledger)
 
 
 def _differs(name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -45,15 +55,3 @@ def _differs(name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, A
     by = f", by {visible(str(new[f'{name}_by']), limit=120)}" if new.get(f"{name}_by") else ""
     text = f"{_WORDS[name]} changed: {visible(str(old[name]), limit=120)} → {visible(str(new[name]), limit=120)}{by}"
     return {"what": name, "from": old[name], "to": new[name], "text": text}
-
-
-def _roles(old: dict[str, str], new: dict[str, str]) -> dict[str, Any]:
-    if old == new:
-        return {}
-    lines = [
-        f"{visible(name, limit=80)} {old.get(name, 'unknown')} → {new.get(name, 'removed')}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    ]
-    text = f"operators changed: {'; '.join(lines)}"[:400]
-    return {"what": "roles", "from": old, "to": new, "text": text}

@@ -120,6 +120,8 @@ class Session:
         self.run.log("planned", f"{self.proposal.outcome}: {title}"[:400], body, actor=self.planner.name)
         self.observer.proposed(self.proposal)
         self.say = self.proposal.say
+        if self.proposal.outcome == "answer" and self.proposal.plan is None:
+            return "clarify"  # words of a model: nothing was looked up
         return self.proposal.outcome
 
     def _numbered(self, proposal: Proposal) -> Proposal:

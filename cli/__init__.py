@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: errors of the tree become one readable message, or one JSON object, and an exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
-    guard_streams(fold=not as_json)
+    guard_streams(fold=not (as_json or args[:1] == ["bench"] or args[:2] == ["limits", "draft"]))
     try:
         cli.main(args, prog_name="eucentric", standalone_mode=False)
     except click.exceptions.Exit as end:

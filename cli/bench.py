@@ -15,6 +15,7 @@ BENCHES: dict[str, str] = {
     "frame": "CPU of one simulated frame, beside the reference kernel.",
     "fuzz": "Adversarial calls at the executor, judged at the driver by a spy with its own limits.",
     "gate": "Races of processes at a gate, forged and void approvals, strangers: one decision, the first.",
+    "inject": "Hostile texts by every way in: effects at the driver, forged lines, decisions nobody made.",
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",

@@ -30,14 +30,25 @@ def host(uri: str | None, idle_minutes: float, listing: bool, as_json: bool) -> 
         _serve(uri, idle_minutes * 60, as_json)
 
 
+class _Indented(logging.Formatter):
+    """Further lines are set in: what a driver says can't pass for an entry of the log."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return super().format(record).replace("\n", "\n    ")
+
+
 def _serve(uri: str, idle_s: float, as_json: bool) -> None:
     from eucentric.core.redaction import take_from_environment
     from eucentric.instruments.host import HostServer  # numpy and pydantic: only this command pays for them
     from eucentric.instruments.uri import load_driver
 
     take_from_environment("EUCENTRIC_API_KEY")  # of no use to a driver: only to be recognised, if it turns up
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%FT%TZ")
-    logging.Formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Indented("%(asctime)s %(levelname)s %(message)s", datefmt="%FT%TZ"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     server = HostServer(uri, lambda: load_driver(uri), idle_s=idle_s)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: server.leave())

@@ -7,11 +7,12 @@ the terminal are folded. Commands escape what they quote all the same: this is t
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 from eucentric.core.redaction import redact, redact_bytes
-from eucentric.core.text import folded
+from eucentric.core.text import MOST_MARKS, folded
 
 _ACTS = re.compile(
     "(\x1b\\[[01]m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -20,8 +21,8 @@ _ACTS = re.compile(
 """Whatever is no ink and no space; bold, which is ours, and its end are the exception."""
 _ERASE = "\r\x1b[K"
 """How a line of progress begins: at the beginning of a write only."""
-_NARROW = 40
-"""A terminal that says it is narrower is not believed."""
+_NARROW, _USUAL = 40, 80
+"""A terminal that says it is narrower is not believed; one that says nothing has as many as most."""
 
 
 class Screen:
@@ -31,10 +32,12 @@ class Screen:
     ----------
     fold
         Whether lines are fitted to the terminal, if it is one.
+    columns
+        Its width, if it can't be asked.
     """
 
-    def __init__(self, stream: Any, *, fold: bool = True) -> None:
-        self._stream, self._fold = stream, fold
+    def __init__(self, stream: Any, *, fold: bool = True, columns: int = 0) -> None:
+        self._stream, self._fold, self._columns = stream, fold, columns
 
     def write(self, text: str) -> int:
         """Write `text`; TypeError if it is no text."""
@@ -58,10 +61,12 @@ class Screen:
 
     def _width(self) -> int:
         """Columns of the terminal; 0 where there is none."""
+        if self._columns:
+            return self._columns
         try:
             if not (self._fold and self._stream.isatty()):
                 return 0
-            return max(_NARROW, os.get_terminal_size(self._stream.fileno()).columns)
+            return max(_NARROW, os.get_terminal_size(self._stream.fileno()).columns or _USUAL)
         except (OSError, ValueError):
             return 0
 
@@ -83,8 +88,21 @@ class _Bytes:
 
 
 def harmless(text: str) -> str:
-    """`text` with everything that acts on a terminal, or hides, as an escape that is valid inside JSON."""
-    return text if text.isprintable() else _ACTS.sub(lambda found: found[1] or _escape(found[0]), text)
+    """`text` with everything that acts on a terminal, hides or covers, as an escape that is valid inside JSON."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _without_floods(_ACTS.sub(lambda found: found[1] or _escape(found[0]), text))
+
+
+def _without_floods(text: str) -> str:
+    """Of the combining marks on one letter a few are kept."""
+    if text.isascii():
+        return text
+    out, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        out.append(_escape(char) if marks > MOST_MARKS else char)
+    return "".join(out)
 
 
 def _escape(char: str) -> str:

@@ -68,17 +68,26 @@ def _grants(store: Path | None) -> list[str]:
 
 
 def _runs(store: Path | None) -> list[dict[str, Any]]:
-    from eucentric.agent.recovery import recover
-
     folder = store or options.settings().store
     if not (folder / "audit.db").exists():
         return []
     opened = options.open_store(folder, existing=True)
     try:
         events = opened.ledger.events(kinds=("requested",), newest_first=True, limit=50)
-        return [_row(opened, recover(opened, event.run_id)) for event in events]
+        return [_told(opened, event.run_id) for event in events]
     finally:
         opened.close()
+
+
+def _told(store: "Store", run_id: str) -> dict[str, Any]:
+    """A run; one with rows that this version can't read is named, and the others are listed all the same."""
+    from eucentric.agent.recovery import recover
+
+    try:
+        return _row(store, recover(store, run_id))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        state = f"its rows can't be read ({type(error).__name__})"
+        return {"run": run_id, "state": state, "waits": None, "gate": None, "needs": None, "request": ""}
 
 
 def _row(store: "Store", story: "Recovery") -> dict[str, Any]:

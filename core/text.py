@@ -16,14 +16,17 @@ _NOTHING_TO_SEE = {
     *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0),
 }  # fmt: skip
 """Fillers, joiners and variation selectors: letters and marks by category, but with no ink."""
-_MOST_MARKS = 3
+MOST_MARKS = 3
 """Combining marks on one letter that are kept: no script that people write needs more, a flood covers other lines."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/#~@+?=&,%-]{0,199}")
-_CELL = re.compile("\x1b\\[[01]m|.", re.DOTALL)
-"""A character, or a sequence of ours that takes no room."""
+_OURS = re.compile("\x1b\\[[01]m")
+"""Bold and its end, which take no room."""
+_CELL = re.compile(f"{_OURS.pattern}|.", re.DOTALL)
+_LONG_WORD = 24
+"""A word longer than that is cut at the end of a row."""
 _QUOTES = str.maketrans({"“": "\\u201c", "”": "\\u201d"})
-HANGING = 6
-"""Columns that the further rows of a folded line are set in."""
+HANGING = "    ↳ "
+"""What the further rows of a folded line begin with; no line of ours does."""
 
 
 def visible(text: str, *, one_line: bool = True, limit: int = 2000) -> str:
@@ -47,7 +50,7 @@ def _shown(text: str, one_line: bool) -> list[str]:
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if char in _KEEP and not one_line:
             out.append(char)
-        elif category in _BAD_CATEGORIES or ord(char) in _NOTHING_TO_SEE or marks > _MOST_MARKS:
+        elif category in _BAD_CATEGORIES or ord(char) in _NOTHING_TO_SEE or marks > MOST_MARKS:
             out.append(char.encode("unicode_escape").decode("ascii"))
         else:
             out.append(char)
@@ -69,27 +72,35 @@ def named(text: str, *, limit: int = 200) -> str:
     return visible(text, limit=limit) if _ID.fullmatch(text) else quoted(text, limit=limit)
 
 
-def folded(text: str, width: int, *, hanging: int = HANGING) -> str:
-    """Lines broken to `width` columns, their further rows set in.
+def folded(text: str, width: int) -> str:
+    """Lines broken to `width` columns, their further rows set in and marked.
 
     A terminal would go on at the left margin: padded well, the end of a stranger's sentence would stand there
     like a line of ours.
     """
-    return "\n".join(row for line in text.split("\n") for row in _rows(line, width, hanging))
+    return "\n".join(row for line in text.split("\n") for row in _rows(line, width))
 
 
-def _rows(line: str, width: int, hanging: int) -> list[str]:
-    rows, row, used = [], "", 0
-    room = max(width, hanging + 8)
+def _rows(line: str, width: int) -> list[str]:
+    rows: list[str] = []
+    row, used = "", 0
+    room = max(width, 2 * len(HANGING))
     for char in _CELL.findall(line.expandtabs(8)):
         wide = 0 if len(char) > 1 else columns(char)
         if used + wide > room:
-            rows.append(row.rstrip(" "))
-            row, used = " " * hanging, hanging
-            if char == " ":
+            done, row = _broken(row)
+            rows += [done] if len(done) >= len(HANGING) else [done] * (not rows)
+            used = columns(_OURS.sub("", row))
+            if char == " " and row == HANGING:
                 continue
         row, used = row + char, used + wide
     return [*rows, row]
+
+
+def _broken(row: str) -> tuple[str, str]:
+    """A full row up to its last space, and what the next one begins with; a long word is cut."""
+    at = row.rfind(" ", max(len(HANGING), len(row) - _LONG_WORD))
+    return (row[:at].rstrip(" "), HANGING + row[at + 1 :]) if at > 0 else (row.rstrip(" "), HANGING)
 
 
 def columns(text: str) -> int:

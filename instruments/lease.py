@@ -71,7 +71,7 @@ class Lease:
         with self._lock:
             self._fence(epoch)
             if self.hold is not None:
-                _LOG.warning("hold cleared by %s: %s", visible(by), self.hold.reason)
+                _LOG.warning("hold cleared by %s: %s", visible(by), visible(self.hold.reason))
             self.hold = None
 
     def halt(self, reason: str, *, motion: bool) -> Operation | None:

@@ -31,7 +31,7 @@ class TouchLock:
             return False
         during = f" during a command ({moving})" if moving else ""
         self.reason = f"the holder touched something{during}; it stood with {place(state)}"
-        _LOG.error("touch alarm: %s", self.reason)
+        _LOG.error("touch alarm: %s", visible(self.reason))
         return moving is not None
 
     def check(self) -> None:
@@ -64,5 +64,5 @@ class TouchLock:
                 code="E-LIMIT-TOUCH",
             )
         if self.reason is not None:
-            _LOG.warning("touch cleared by %s: %s", visible(by), self.reason)
+            _LOG.warning("touch cleared by %s: %s", visible(by), visible(self.reason))
         self.reason = None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from eucentric.core.errors import EucentricError
 from eucentric.core.instrument import Frame
 from eucentric.core.store import Readable
-from eucentric.core.text import visible
+from eucentric.tools.vision.lettering import lettered
 
 # Of Okabe and Ito, seen by colour-blind eyes; shapes differ as well.
 ORANGE = "#E69F00"
@@ -72,7 +72,7 @@ def draw(axes: Any, panel: Panel, store: Readable) -> None:
     """Draw a panel; one whose pixels are gone says so."""
     frame = panel.frame
     axes.set(xticks=[], yticks=[])
-    axes.set_title(visible(panel.title, limit=60), fontsize=8.5, loc="left", parse_math=False)
+    axes.set_title(lettered(panel.title, limit=60), fontsize=8.5, loc="left", parse_math=False)
     pixels = pixels_of(store, frame)
     if pixels is None:
         axes.set_facecolor("#dddddd")
@@ -96,7 +96,7 @@ def draw(axes: Any, panel: Panel, store: Readable) -> None:
 def label(axes: Any, x: float, y: float, text: str, **where: Any) -> None:
     """White on a dark plate, readable on any image."""
     axes.text(
-        x, y, visible(text, limit=80), transform=axes.transAxes, color="white", fontsize=7.5, parse_math=False,
+        x, y, lettered(text, limit=80), transform=axes.transAxes, color="white", fontsize=7.5, parse_math=False,
         bbox={"facecolor": "black", "alpha": 0.62, "pad": 1.6, "edgecolor": "none"}, **where,
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ def _mark(axes: Any, frame: Frame, mark: Mark) -> None:
     if mark.label:
         label_at = (x - 0.44 * shown, y - 0.44 * shown)
         axes.annotate(
-            visible(mark.label, limit=20), label_at, color="white", fontsize=7.5, va="top", parse_math=False,
+            lettered(mark.label, limit=20), label_at, color="white", fontsize=7.5, va="top", parse_math=False,
             bbox={"facecolor": "black", "alpha": 0.62, "pad": 1.2, "edgecolor": "none"}, annotation_clip=True,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from eucentric.agent.reporting.png import png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, FrameRecord, RunRecord
 from eucentric.core.store import Readable
-from eucentric.core.text import visible
+from eucentric.tools.vision.lettering import lettered
 
 _MAX_LADDERS = 4
 _MAX_IMAGES = 6
@@ -148,7 +148,7 @@ def intervals(record: RunRecord) -> Picture | None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(left=0)
     first = rows[0].finding
-    axes.set_xlabel(visible(f"{first.what} / {unit_of(first)[1]}", limit=80), fontsize=8.5, parse_math=False)
+    axes.set_xlabel(lettered(f"{first.what} / {unit_of(first)[1]}", limit=80), fontsize=8.5, parse_math=False)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -168,7 +168,7 @@ def intervals(record: RunRecord) -> Picture | None:
 def _row_name(one: FindingRecord) -> str:
     names = one.finding.evidence
     lead = names[0] if len(names) == 1 else f"all {len(names)} frames"
-    return visible(f"{lead}  (n = {one.finding.of:,})", limit=60)
+    return lettered(f"{lead}  (n = {one.finding.of:,})", limit=60)
 
 
 def _interval_row(axes: Any, y: float, one: FindingRecord) -> None:

@@ -500,3 +500,15 @@ def test_both_of_two_sign(bench, signers):
     assert bench.carry(image(), rules=rules, person=Person(*both)).outcome == "done"
     (consent,) = bench.rows("consented")
     assert consent.body["signature"]["by"] == "kim"
+
+
+def test_other_roles_than_the_last_run_found_are_one_row(bench):
+    bench.carry(image())
+    register("kim", "secret of kim", "operator")
+    for wanted in (1, 1):  # once, though two runs find it so
+        bench.carry(image(), person=Person())
+        rows = bench.store.ledger.events(kinds=("changed",))
+        assert [row.body["roles"] for row in rows if row.body.get("what") == "operators"] == [
+            {"kim": "operator"}
+        ] * wanted
+    assert any("kim is operator" in text for text in bench.note)

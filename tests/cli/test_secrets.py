@@ -137,6 +137,10 @@ def test_a_card_and_what_is_shown_of_it(place, more):
     with scripted.serving(scripted.body(draft(IMAGE))) as server:
         code, _, said = ask(place, server.url, SENTENCE, "--specimen", str(file), *more)
     assert code == 0, said
+    if not more:
+        crate = ("--out", str(place.folder / "crate"), "--with-prompts")
+        assert place.eucentric("audit", "export", "r-0001", *crate, *place.store)[0] == 0
+        assert len(list((place.folder / "crate").rglob("*"))) > 10
     assert found_in(place) == set()
 
 

@@ -19,6 +19,9 @@ MINIMAL: dict[type[Model], dict] = {
     instrument.OpticsChange: {"fov_nm": 8},
     instrument.Scan: {"fov_nm": 8, "dwell_us": 2},
     instrument.Frame: {"id": "f", "sha256": "0" * 64, "detector": "haadf", "shape": (4, 4), "dtype": "float32"},
+    instrument.Located: {
+        "frame": "f-2", "in_frame": "f-1", "x_um": 1, "y_um": 2, "uncertainty_um": 0.1, "confidence": 0.9,
+    },
     calls.ToolCall: {"id": "r-0001/s1", "step": "s1", "tool": "move_stage", "args": {"x_um": 5}},
     calls.ToolResult: {"call_id": "r-0001/s1", "ok": True},
     calls.Cost: {},
@@ -37,6 +40,7 @@ MINIMAL: dict[type[Model], dict] = {
     plan.Plan: {"title": "t", "steps": ({"id": "s1", "tool": "get_state"},)},
     plan.Proposal: {"outcome": "answer", "say": "so"},
     request.SpecimenCard: {"name": "n", "material": "Ti3C2"},
+    request.Like: {"run": "r-0001", "plan_sha256": "ab"},
     request.Request: {"text": "t", "who": "me", "instrument": "twin://mxene"},
     event.Clocks: {"boot": "0123abcd", "mono_s": 1.5},
     event.Event: {

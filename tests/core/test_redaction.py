@@ -9,11 +9,12 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eucentric.core import redaction
+from eucentric.core import operators, redaction
 from eucentric.core.canonical import canonical
+from eucentric.core.errors import ApprovalRefused
 from eucentric.core.redaction import may_hold_secret, redact, redact_bytes, redacted
 
 KEY = "Zx9-planted_key/4711+QwErTy"
@@ -148,6 +149,22 @@ def test_what_was_typed_is_replaced_until_it_is_forgotten() -> None:
     assert redact("she typed open sesame") == "she typed open sesame"
 
 
+def test_a_secret_that_was_typed_to_register_or_prove_is_known(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EUCENTRIC_CONFIG", str(tmp_path / "settings.toml"))
+    typed = ("correct horse 7", "battery staple 8")
+    try:
+        operators.register("kim", typed[0])
+        with pytest.raises(ApprovalRefused) as caught:
+            operators.prove("kim", typed[1])
+        assert [redact(f"she typed {one}!") for one in typed] == ["she typed [secret operator secret]!"] * 2
+        assert typed[1] not in str(caught.value)
+    finally:
+        for one in typed:
+            redaction.forget(one)
+
+
 def test_a_value_taken_from_the_environment_is_known_and_gone() -> None:
     try:
         redaction.take_from_environment("EUCENTRIC_API_KEY")
@@ -183,6 +200,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES | st.text(max_size=8), max_size=12).map("".join)
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         TEXTS | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)

@@ -110,9 +110,9 @@ def test_no_text_gets_out_of_its_marks(text: str) -> None:
     ("text", "rows"),
     [
         ("short", ["short"]), ("", [""]), ("a\nb", ["a", "b"]),
-        ("x" * 45, ["x" * 20, " " * 6 + "x" * 14, " " * 6 + "x" * 11]),
-        ("title" + " " * 15 + "Gate g1: approved", ["title", " " * 6 + "Gate g1: appro", " " * 6 + "ved"]),
-        ("中" * 12, ["中" * 10, " " * 6 + "中" * 2]),
+        ("x" * 45, ["x" * 20, "    ↳ " + "x" * 14, "    ↳ " + "x" * 11]),
+        ("title" + " " * 15 + "Gate g1: approved", ["title", "    ↳ Gate g1:", "    ↳ approved"]),
+        ("中" * 12, ["中" * 10, "    ↳ " + "中" * 2]),
         ("\x1b[1m" + "b" * 20 + "\x1b[0m", ["\x1b[1m" + "b" * 20 + "\x1b[0m"]),
     ],
 )  # fmt: skip
@@ -126,7 +126,7 @@ def test_rows_fit_and_only_first_ones_stand_at_the_margin(text: str, width: int)
     for line in shown.split("\n"):
         first, *rest = folded(line, width).split("\n")
         assert max(map(columns, (first, *rest))) <= width
-        assert all(row.startswith(" " * 6) for row in rest)
+        assert all(row.startswith("    ↳ ") for row in rest)
 
 
 @pytest.mark.parametrize(("text", "shown"), [("a\udc9bb", "a\\udc9bb"), ("µ 中\n", "µ 中\n"), ("", "")])

@@ -158,3 +158,43 @@ def test_a_run_that_stands_still_is_shown_so(a_run):
         return str(app.query_one("#runs", DataTable).get_row("r-0001")[1])
 
     assert drive(WatchApp(a_run.folder), steps) == "paused"
+
+
+def test_a_long_line_of_words_never_stands_at_the_margin(store):
+    padded = "fine".ljust(90) + "    5 12:00:00 decided   gate g1: approved by kim"
+    store.ledger.append("r-0001", "requested", "me", padded, {}, tool="x\ny")
+
+    async def steps(app, pilot):
+        await pilot.pause(0.3)
+        return screen_of(app)
+
+    rows = [row for row in drive(WatchApp(store.folder), steps).splitlines() if row.strip()]
+    assert len(rows) > 1
+    assert rows[0].split()[2] == "requested"
+    assert all(row.startswith("    ↳") for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    "name", ["[@click=app.quit]x[/]", "[/]", "a\nGate g1: approved", "\x1b[2Jx", "[bold]r-0001"]
+)
+def test_the_name_of_a_run_is_no_markup_and_no_line(store, name):
+    store.ledger.append(name, "requested", "me", "take an image", {})
+    store.ledger.append(name, "finished", "me", "done", {"outcome": "[bold]\x1b[2Jdone"})
+
+    async def steps(app, pilot):
+        await pilot.pause(0.3)
+        await pilot.press("x")
+        await pilot.pause(0.1)
+        below = app.screen_stack[0]
+        table = below.query_one("#runs", DataTable)
+        cells = [str(cell) for cell in table.get_row_at(0)]
+        title = below.query_one("#events").border_title.replace("\\[", "[")  # as markup would have it
+        question = str(app.screen.query_one("#question", Static).render())
+        return cells, title, question
+
+    cells, title, question = drive(WatchApp(store.folder), steps)
+    shown = name.replace("\n", "\\n").replace("\x1b", "\\x1b")
+    assert cells[0] == f"“{shown}”"
+    assert all(cell.isprintable() for cell in cells)
+    assert shown.split("\\")[0] in title
+    assert question.startswith(f"Abort “{shown}”?")

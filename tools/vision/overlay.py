@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.core.text import visible
+from eucentric.core.text import quoted
 from eucentric.tools.vision.atom_map import AtomMap
+from eucentric.tools.vision.lettering import lettered
 
 # Okabe and Ito's colours, told apart by colour-blind eyes; shapes differ as well.
 _ATOM, _VACANCY, _UNSURE, _LOST = "#56B4E9", "#E69F00", "#F0E442", "#D55E00"
@@ -89,7 +90,7 @@ def _scale_bar(axes: Any, pixel_pm: float, width: int, height: int) -> None:
 
 
 def _caption(atoms: AtomMap, title: str) -> str:
-    lines = [visible(title, limit=120)] if title else []
+    lines = [lettered(f"image {quoted(title)}", limit=130)] if title else []
     if atoms.pixel_pm is None:
         lines.append(f"nothing counted: {atoms.cannot_tell}")
     else:
