@@ -97,6 +97,8 @@ class Stage:
         matrix = np.eye(5)
         matrix[:2, :2] += np.diag(scale * self._rng.standard_normal(2))
         matrix[:2, :2] += np.array([[0.0, off[0] - turn], [off[1] + turn, 0.0]])
+        if self.preset.matrix is not None:
+            matrix[:2, :2] = self.preset.matrix
         return matrix
 
     def _draw_velocity(self, speed: float) -> Vector:
