@@ -4,16 +4,26 @@ Tools receive this implementation of the port, so that every frame of an autofoc
 a survey is checked, recorded before and recorded after.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from eucentric.agent.door import Door
 from eucentric.agent.exposure import Expose
 from eucentric.agent.frames import Keep
+from eucentric.agent.outlook import outlook
 from eucentric.agent.permit import Permit
 from eucentric.agent.readback import named_state as named_state
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    Scan,
+    StageMove,
+)
 from eucentric.core.units import OPTICS, STAGE, to_si
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
@@ -208,6 +218,10 @@ class GatedMicroscope:
     def pixels(self, frame: Frame) -> Image:
         """Stored pixels."""
         return self.run.pixels(frame)
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        """Limits, room and travel left, asked before anything is sent."""
+        return outlook(path, self.door.state(), self.run.capabilities, self.run.instrument.limits())
 
     # --- safety: never gated ----------------------------------------------------------------------------
 

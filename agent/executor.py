@@ -12,6 +12,7 @@ from eucentric.agent.acts import GatedMicroscope
 from eucentric.agent.deciding import decision
 from eucentric.agent.door import TAKEN_UP_AGAIN
 from eucentric.agent.figures import figures_of
+from eucentric.agent.notebooks import TOOL as NOTES
 from eucentric.agent.onrecord import lacking
 from eucentric.agent.permit import Permit
 from eucentric.agent.rules import Rule, satisfied
@@ -263,7 +264,16 @@ class Executor:
     def _conclude(self, call: ToolCall, result: ToolResult) -> ToolResult:
         body = {**result.model_dump(mode="json"), "args_sha256": call.args_sha256, "step": call.step}
         self.run.log("concluded", visible(result.summary, limit=600), body, action_id=call.id, tool=call.tool)
+        if result.ok and call.tool == NOTES:
+            self._file_reading(result)
         return result
+
+    def _file_reading(self, result: ToolResult) -> None:
+        """The reading is on record; its notebook takes it now, or with the next one if it can't be written."""
+        try:
+            self.run.notebook(str(result.value["noted"]["specimen"]))
+        except EucentricError as error:
+            self.run.note(f"not in the notebook yet: {error.what}")
 
     def _record_findings(self, call: ToolCall, value: Model) -> None:
         findings: tuple[Finding, ...] = getattr(value, "findings", ())

@@ -12,7 +12,7 @@ from eucentric.core.errors import LedgerError
 from eucentric.core.event import Event
 from eucentric.core.instrument import Frame, MicroscopeState, Scan
 from eucentric.core.store import Store
-from eucentric.core.units import OPTICS, from_si
+from eucentric.core.units import OPTICS, STAGE, from_si
 from eucentric.instruments.driver import Pixels, RawFrames
 from eucentric.instruments.port import Image
 from eucentric.knowledge.dose import ScanDose
@@ -116,8 +116,10 @@ def _settings(run: Run, scan: Scan, raw: RawFrames) -> dict[str, Any]:
     """What was set, as the instrument read it back just before the scan."""
     read = from_si(OPTICS, raw.before.optics)
     named = ("probe_current_pa", "voltage_kv", "convergence_mrad", "defocus_nm")
+    tilts = {key: value for key, value in from_si(STAGE, raw.before.reported).items() if key.endswith("_deg")}
     return {
         **{name: tidy(read[name]) for name in named if name in read},
+        **{name: tidy(value) for name, value in tilts.items()},
         "pixel_pm": tidy(scan.pixel_nm * 1e3),
         "dwell_us": scan.dwell_us,
         "time_s": raw.time_s,

@@ -11,6 +11,7 @@ import numpy as np
 from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
+from eucentric.agent.notebooks import notebook_of
 from eucentric.agent.readback import named_state
 from eucentric.agent.rules import BUILT_IN, RuleBook
 from eucentric.agent.stays import Errors
@@ -28,6 +29,7 @@ from eucentric.instruments.instrument import Instrument
 from eucentric.instruments.port import Image
 from eucentric.knowledge.damage import with_budget
 from eucentric.knowledge.dose import PlaceDose
+from eucentric.knowledge.notebook import Notebook
 from eucentric.tools.move_stage import saved_places
 
 
@@ -232,6 +234,10 @@ class Run:
         at = {"x_um": here.x_um if x_um is None else x_um, "y_um": here.y_um if y_um is None else y_um}
         budget = self.specimen.dose_budget_e_per_a2 if self.specimen else None
         return place_dose(self.book, here.model_copy(update=at), budget)
+
+    def notebook(self, specimen: str) -> Notebook | None:
+        """The store's notebook of a specimen, with all that its ledger holds; None if nothing was read."""
+        return notebook_of(self.store, specimen)
 
     def positions(self) -> dict[str, tuple[float, float]]:
         """Places saved for the present specimen loading, by name: (x, y) [µm]."""

@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dose": ("dose", "What dose a specimen, or one spot of it, has had; a map."),
     "detect": ("detect", "Find atoms and vacancies in image files."),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
+    "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
+    "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),
     "limits": ("limits", "The limits in force on an instrument; check and draft files; clear a touch."),
     "host": ("host", "Serve one instrument in the foreground."),
     "operator": ("operator", "Register an operator's secret on this machine."),

@@ -11,6 +11,7 @@ import click
 BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
+    "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
     "frame": "CPU of one simulated frame, beside the reference kernel.",
     "fuzz": "Adversarial calls at the executor, judged at the driver by a spy with its own limits.",
@@ -19,6 +20,7 @@ BENCHES: dict[str, str] = {
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
+    "notebook": "Random sessions written down, sent in both formats, altered: the same to the last bit, or refused?",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
@@ -27,7 +29,7 @@ BENCHES: dict[str, str] = {
 }
 
 
-@click.command(epilog="\b\n" + "\n".join(f"{name:<10} {text}" for name, text in BENCHES.items()))
+@click.command(epilog="\b\n" + "\n".join(f"{name:<11} {text}" for name, text in BENCHES.items()))
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 @click.option("--quick", is_flag=True, help="Fewer cases; ends within 50 s.")

@@ -7,7 +7,7 @@ from pydantic import Field
 from eucentric.core.base import Model
 from eucentric.core.units import Unit
 
-Purpose = Literal["image", "survey", "tracking", "focus"]
+Purpose = Literal["image", "survey", "tracking", "focus", "diffraction"]
 
 
 class Reading(Model):
@@ -91,6 +91,28 @@ class Scan(Model):
         return self.fov_nm / self.width_px
 
 
+class PatternShot(Model):
+    """One diffraction pattern, the beam standing still at the middle of the field."""
+
+    detector: str = Field("camera", min_length=1, max_length=40)
+    size_px: int = Field(256, ge=32, le=4096, strict=True)
+    """Rows and columns, binned if the camera has more."""
+    exposure_ms: Annotated[float, Field(gt=0, le=1e5), Unit("ms")] = 50.0
+
+
+class Outlook(Model):
+    """Whether a path of the stage can be gone, as far as limits and the room in the gap tell. Nothing was sent."""
+
+    problems: tuple[str, ...] = ()
+    """Why not, each with the limit; empty if nothing speaks against it."""
+    clearance_known: bool = False
+    """False if nobody declared the gap and this holder: a real stage is then not tilted."""
+    x_um: tuple[float, float] | None = None
+    """Travel of x that is left at the path's end [µm]; None if the clearance is not known."""
+    y_um: tuple[float, float] | None = None
+    """As x_um."""
+
+
 class Frame(Model):
     """One recorded image. Pixels are a blob; they are read when needed."""
 
@@ -115,6 +137,12 @@ class Frame(Model):
     x_um: float | None = None
     """Centre of the field in the stage frame: reported stage position plus beam shift [µm]."""
     y_um: float | None = None
+    alpha_deg: float | None = None
+    """Tilts as they were reported [deg]; None if the stage has none or nobody read them."""
+    beta_deg: float | None = None
+    pixel_mrad: float | None = None
+    """Of a diffraction pattern: angle of a pixel's edge [mrad]; None for an image."""
+    camera_length_mm: float | None = None
     dose_e_per_a2: float | None = None
     """Charged for this frame: upper bound at any atom [e/Å²]."""
     mean_dose_e_per_a2: float | None = None

@@ -1,7 +1,9 @@
 """Write docs/reference/ from the code: `python docs/generate.py`, or `--check` to fail where a page is stale."""
 
+import json
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from eucentric.cli import COMMANDS, cli
 from eucentric.core.base import Model
 from eucentric.core.errors import EucentricError
 from eucentric.core.event import KINDS
+from eucentric.knowledge.notebook.entries import KINDS as ENTRIES
+from eucentric.knowledge.notebook.entries import Entry
+from eucentric.knowledge.notebook.vocabulary import Term, context, terms
 from eucentric.tools.base import Tool
 from eucentric.tools.catalogue import CATALOGUE
 
@@ -173,7 +178,45 @@ def _kind_comments(source: str) -> Iterator[tuple[str, str]]:
             yield word.strip().strip('",'), comment.strip()
 
 
+_FIRST = ENTRIES[0].__name__
+"""The kind of entry under which the fields of all entries are told."""
+
+
+def _term_row(term: Term) -> str:
+    kind = {"node": "object", "double": "number"}.get(term.kind, term.kind)
+    cells = (f"`{term.name}`", f"list of {kind}" if term.listed else kind, term.unit, term.meaning)
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def notebook_page() -> str:
+    """Every field of a notebook's entries, and the JSON-LD context."""
+    head = (
+        f"{_MADE}\n# The notebook\n\nWhat an exported notebook holds. Names are the same in SQLite (column `body`), "
+        "JSON-LD and HDF5; what is empty is left out. In HDF5 each entry is a group of `/entry` under its id, "
+        "`alpha_deg` and `beta_deg` of a reading are `transformations/alpha` and `beta` (NXtransformations), the cell "
+        "is `unit_cell` with `a_b_c` and `alpha_beta_gamma`, and `path` is `file_name`; units are attributes. "
+        "The context of the JSON-LD is [notebook-context.jsonld](notebook-context.jsonld); it is also in each "
+        "file. The first six fields of a `SpecimenEntry` are those of every entry.\n"
+    )
+    lines = [head]
+    common = set(Entry.model_fields)
+    for name, group in groupby(terms(), lambda term: term.owner.__name__):
+        rows = [
+            term for term in group if not name.endswith("Entry") or term.name not in common or name == _FIRST
+        ]
+        lines += [f"## {name}\n", "| field | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [*(_term_row(term) for term in rows if term.name != "kind"), ""]
+    return "\n".join(lines)
+
+
+def context_page() -> str:
+    """The JSON-LD context of a notebook."""
+    return json.dumps({"@context": context()}, indent=1) + "\n"
+
+
 PAGES = {
+    "notebook.md": notebook_page,
+    "notebook-context.jsonld": context_page,
     "tools.md": tools_page,
     "errors.md": errors_page,
     "cli.md": cli_page,

@@ -1,11 +1,21 @@
 """The port: what a tool may do with a microscope. In a run it is the executor's, so every act is checked."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    PatternShot,
+    Scan,
+    StageMove,
+)
 from eucentric.instruments.capabilities import Capabilities
 
 Image = NDArray[np.float32]
@@ -21,6 +31,10 @@ class Microscope(Protocol):
 
     def state(self) -> MicroscopeState:
         """Fresh read-back."""
+        ...
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        """Whether the stage may go that path from here, and what travel is left at its end. Sends nothing."""
         ...
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
@@ -61,4 +75,17 @@ class Microscope(Protocol):
 
     def stop(self) -> MicroscopeState:
         """Blank, then stop scan and motion. Never gated."""
+        ...
+
+
+@runtime_checkable
+class Diffracts(Protocol):
+    """What a microscope that records diffraction patterns offers besides: `isinstance(microscope, Diffracts)`."""
+
+    def acquire_diffraction(self, shot: PatternShot) -> Frame:
+        """Expose one pattern at the middle of the field; the beam is blanked after.
+
+        The frame has the purpose "diffraction", `pixel_mrad` and both tilts, is charged as a parked beam, and is stored
+        before it is returned.
+        """
         ...

@@ -12,6 +12,7 @@ from eucentric.core.request import SpecimenCard
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image, Microscope
 from eucentric.knowledge.dose import PlaceDose
+from eucentric.knowledge.notebook import Notebook
 
 
 class Records(Protocol):
@@ -46,6 +47,10 @@ class Records(Protocol):
 
     def dose_of(self, x_um: float | None, y_um: float | None) -> PlaceDose:
         """What dose a spot has had, where it is from, and the budget; None: at the present place [µm]."""
+        ...
+
+    def notebook(self, specimen: str) -> Notebook | None:
+        """What is written down about a specimen, by runs and by people; None if nothing is."""
         ...
 
 

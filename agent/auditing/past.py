@@ -1,13 +1,25 @@
 """What a call could read when it was made: records up to an event, and no instrument."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from eucentric.agent.notebooks import crystal_of_material, noted_in
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, NotAvailable
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    Scan,
+    StageMove,
+)
 from eucentric.core.store import Store
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
+from eucentric.knowledge.notebook import Notebook
+from eucentric.knowledge.notebook.fromrun import folded
 
 
 class Past:
@@ -50,6 +62,11 @@ class Past:
         """Not asked by an analysis of frames."""
         raise NotAvailable("where the stage would go is not recomputed", "an auditor moves nothing")
 
+    def notebook(self, specimen: str) -> Notebook | None:
+        """What runs had read of a specimen by then; what people added by hand is not in the ledger."""
+        noted = noted_in(self.store.ledger.rows, specimen, self.before)
+        return folded(noted, crystal_of_material(noted[0].one.material) if noted else None)
+
     def dose_of(self, x_um: float | None, y_um: float | None) -> NoReturn:
         """Not asked by an analysis of frames."""
         self.dose_at(None)
@@ -66,6 +83,9 @@ class NoMicroscope:
 
     def state(self) -> MicroscopeState:
         return self._refuse()
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        return self._refuse(path)
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         return self._refuse(target)

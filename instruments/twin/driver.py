@@ -21,8 +21,8 @@ from eucentric.instruments.twin.clock import Clock, PacedClock, RealClock, StopC
 from eucentric.instruments.twin.column import Column, check_settings
 from eucentric.instruments.twin.controllerlog import ControllerLog
 from eucentric.instruments.twin.declaration import declare
-from eucentric.instruments.twin.exposure import ExposureLog
-from eucentric.instruments.twin.faults import FaultBox, FaultSpec
+from eucentric.instruments.twin.exposure_log import ExposureLog
+from eucentric.instruments.twin.faults import FaultBox, FaultSpec, of_kind
 from eucentric.instruments.twin.goniometer import Goniometer
 from eucentric.instruments.twin.health import Health
 from eucentric.instruments.twin.illumination import Illumination
@@ -80,8 +80,8 @@ class TwinDriver:
         self._stage = Stage(presets[stage], np.random.default_rng([seed, _STAGE]))
         self._fault_rng = np.random.default_rng([seed, _FAULTS])
         self._faults = FaultBox(faults)
-        self._specimen = Specimen(world, seed)
         self._exposures = ExposureLog()
+        self._specimen = Specimen(world, seed, self._exposures)
         self._health = Health(world.health, faults)
         self._column = Column(world.optics, self._health, seed)
         self._detectors = Retraction(world.detectors)
@@ -286,13 +286,16 @@ class TwinDriver:
         """One command, unless another runs; a connection may be lost before or after it was carried out."""
         stopped, number = self._begin(stop)
         try:
-            lost = self._faults.due("command", self._clock.now())
-            if not lost:
+            due = self._faults.due("command", self._clock.now())
+            if deaf := of_kind(due, "stop_ignored"):
+                self._faults.record(deaf, self._clock.now(), name)
+                stopped = Stops(threading.Event(), StopCount())
+            lost = of_kind(due, "lost_connection")
+            if lost is None:
                 self._heard(name, args, number)
                 return work(stopped)
             heard = bool(self._fault_rng.random() < 0.5)
-            for fault in lost:
-                self._faults.record(fault, self._clock.now(), "carried out" if heard else "not carried out")
+            self._faults.record(lost, self._clock.now(), "carried out" if heard else "not carried out")
             if heard:
                 self._heard(name, args, number)
                 work(stopped)

@@ -1,33 +1,47 @@
 """Truth about a twin, for bench and tests. Nothing else may import this."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.driver import TwinDriver
-from eucentric.instruments.twin.exposure import LineScan
+from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
 from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
 from eucentric.instruments.twin.render import scattered_shares
 from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
-from eucentric.instruments.twin.specimen.flakes import Flake
+from eucentric.instruments.twin.specimen.flakes import Block, Flake
 from eucentric.instruments.twin.specimen.lattice import Columns
 from eucentric.instruments.twin.stage import AXES
 from eucentric.instruments.twin.tiles import electrons_in_tiles
 
+Box = tuple[float, float, float, float]
+"""(x low, x high, y low, y high) [m]."""
+
 
 @dataclass(frozen=True)
 class Sites:
-    """True sites in a field: one row for each site of the element that may be missing."""
+    """True sites in a field: one row for each column of each layer that holds atoms of the truth's element.
+
+    That is the element that may be vacant, or the column's first one where it has none of that.
+    """
 
     x: NDArray[np.float64]
     """(N,) [m]."""
     y: NDArray[np.float64]
     vacant: NDArray[np.bool_]
+    """All of these atoms are missing."""
+    missing: NDArray[np.int64]
+    """(N,) how many of them are."""
+    swapped: NDArray[np.int64]
+    """(N,) how many are of another element."""
+    added: NDArray[np.bool_]
+    """(N,) an adatom sits on the column; told with its highest layer."""
     layer: NDArray[np.int64]
     sublattice: NDArray[np.int64]
     flake: NDArray[np.int64]
@@ -50,6 +64,29 @@ class Suspended:
     """Of a circle that is free of film and covered by the flake [m]."""
 
 
+def _inside(flake: Flake, x: float, y: float) -> float:
+    """Distance of a point inside the flake's edge and outside its flap; negative: not there [m]."""
+    place = np.array([x]), np.array([y])
+    inside = float(flake.depth(*place)[0])
+    return inside if flake.fold is None else min(inside, -float(flake.fold.flap.depth(*place)[0]))
+
+
+def _site_rows(number: int, block: Block, c: Columns) -> list[tuple[NDArray[Any], ...]]:
+    """The fields of `Sites` for each layer of a block."""
+    rows: list[tuple[NDArray[Any], ...]] = []
+    for row, layer in enumerate(block.layers):
+        held = c.missing[row] >= 0
+        top = row == len(block.layers) - 1
+        rows.append(
+            (
+                c.x[held], c.y[held], c.vacant[row][held], c.missing[row][held].astype(np.int64),
+                c.swapped[row][held].astype(np.int64), c.added[held] & top,
+                np.full(int(held.sum()), layer), c.sublattice[held], np.full(int(held.sum()), number),
+            )
+        )  # fmt: skip
+    return rows
+
+
 class Oracle:
     """Reads and, where an operator could, repairs a twin in this process."""
 
@@ -68,7 +105,7 @@ class Oracle:
     @property
     def flakes(self) -> tuple[Flake, ...]:
         """All flakes."""
-        return self._specimen.bed.flakes
+        return self._specimen.flakes.bed.flakes if self._specimen.flakes else ()
 
     @property
     def aberrations(self) -> Aberrations:
@@ -91,43 +128,50 @@ class Oracle:
 
     def layers_at(self, x: float, y: float) -> int:
         """Layers of all flakes over a point [m]."""
-        near = self._specimen.bed.near((x, x, y, y))
-        return sum(flake.layers for flake in near if flake.depth(np.array([x]), np.array([y]))[0] >= 0)
+        return sum(flake.layers_at(x, y) for flake in self._near((x, x, y, y)))
+
+    def _near(self, box: Box) -> list[Flake]:
+        flakes = self._specimen.flakes
+        return flakes.bed.near(box) if flakes else []
 
     def on_film(self, x: float, y: float) -> bool:
         """True if carbon lies under a point [m]."""
         place = np.array([x]), np.array([y])
         holes = self._specimen.holes((x, x, y, y))
-        return not any(hole.depth(place[0] - hole.x, place[1] - hole.y)[0] > 0 for hole in holes)
+        return self._specimen.film is not None and not any(
+            hole.depth(place[0] - hole.x, place[1] - hole.y)[0] > 0 for hole in holes
+        )
 
-    def suspended(
-        self, box: tuple[float, float, float, float], layers: int = 1, radius: float = 0.2e-6
-    ) -> list[Suspended]:
+    def suspended(self, box: Box, layers: int = 1, radius: float = 0.2e-6) -> list[Suspended]:
         """Places where exactly `layers` layers span a hole, at least `radius` wide, largest first."""
         found = []
         for hole in self._specimen.holes(box):
-            for flake in self._specimen.bed.near((hole.x, hole.x, hole.y, hole.y)):
-                inside = float(flake.depth(np.array([hole.x]), np.array([hole.y]))[0])
-                free = min(inside, hole.inner)
+            if self._specimen.opaque(hole.x, hole.y):
+                continue
+            for flake in self._near((hole.x, hole.x, hole.y, hole.y)):
+                free = min(_inside(flake, hole.x, hole.y), hole.inner)
                 if flake.layers == layers == self.layers_at(hole.x, hole.y) and free >= radius:
                     found.append(Suspended(self.flakes.index(flake), layers, hole.x, hole.y, free))
         return sorted(found, key=lambda place: -place.radius)
 
-    def sites(self, box: tuple[float, float, float, float]) -> Sites:
+    def sites(self, box: Box) -> Sites:
         """Every site in a box (x low, x high, y low, y high) [m]."""
-        rows = [
-            (c.x, c.y, c.vacant[layer], np.full(c.x.shape, layer), c.sublattice, np.full(c.x.shape, number))
-            for number, flake, c in self._columns(box)
-            for layer in range(flake.layers)
-        ]
+        rows = [row for number, block, c in self._columns(box) for row in _site_rows(number, block, c)]
         if not rows:
             none, index = np.zeros(0), np.zeros(0, dtype=np.int64)
-            return Sites(none, none, none.astype(np.bool_), index, index, index)
+            never = none.astype(np.bool_)
+            return Sites(none, none, never, index, index, never, index, index, index)
         return Sites(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
-    def _columns(self, box: tuple[float, float, float, float]) -> list[tuple[int, Flake, Columns]]:
-        near = self._specimen.bed.near(box)
-        return [(self.flakes.index(flake), flake, self._specimen.columns(flake, box)) for flake in near]
+    def _columns(self, box: Box) -> list[tuple[int, Block, Columns]]:
+        flakes = self._specimen.flakes
+        if flakes is None:
+            return []
+        return [
+            (self.flakes.index(flake), block, columns)
+            for flake in flakes.bed.near(box)
+            for block, columns in flakes.columns(flake, box)
+        ]
 
     def field(self, scan: ScanSpec) -> tuple[float, float, float, float]:
         """The box that a scan from here would show, at zero tilt [m]."""

@@ -33,6 +33,8 @@ class Raster:
     step_y: float
     """Area of a pixel on the specimen over `step_x` [m]."""
     shear: float = 0.0
+    lean: tuple[float, float] = (0.0, 0.0)
+    """By which what lies higher is seen further along x and y, for each metre of height: the tilt of the view."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -155,4 +157,5 @@ def make_raster(
         step_x=edge * to_x,
         step_y=edge * distortion.area / (ca * cb * to_x),
         shear=shear,
+        lean=(math.tan(tilt.beta), -math.tan(tilt.alpha) / cb),
     )

@@ -1,10 +1,26 @@
-"""A specimen declared as data: material, flakes, film, contamination, height."""
+"""A layered specimen declared as data: grid, film, flakes and their atoms, residue, contamination, height."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from eucentric.core.base import Model
+from eucentric.core.errors import BadInput
+from eucentric.knowledge.scattering import atomic_number
+
+Share = Annotated[float, Field(ge=0, le=0.5)]
+
+
+def checked_element(element: str) -> str:
+    """The symbol, if it is one (ValueError)."""
+    try:
+        atomic_number(element)
+    except BadInput as error:
+        raise ValueError(f"{error.what}: {error.remedy}") from error
+    return element
+
+
+Element = Annotated[str, AfterValidator(checked_element)]
 
 
 class ColumnSpec(Model):
@@ -12,8 +28,17 @@ class ColumnSpec(Model):
 
     site: tuple[float, float]
     """Fractional coordinates in the hexagonal cell."""
-    elements: dict[str, Annotated[float, Field(gt=0)]]
+    elements: dict[Element, Annotated[float, Field(gt=0)]]
     """Atoms of each element in one layer."""
+    z_nm: dict[Element, tuple[float, ...]] = Field(default_factory=dict)
+    """Heights of these atoms over the middle of the layer, one each; left out: all at 0. Seen in tilted views."""
+
+    @model_validator(mode="after")
+    def _as_many(self) -> "ColumnSpec":
+        for element, heights in self.z_nm.items():
+            if len(heights) != self.elements.get(element):
+                raise ValueError(f"z_nm of {element} needs one height for each of its atoms")
+        return self
 
 
 class MaterialSpec(Model):
@@ -22,15 +47,106 @@ class MaterialSpec(Model):
     formula: str
     lattice_a_angstrom: float = Field(gt=0.5, lt=50)
     layer_height_nm: float = Field(1.0, gt=0)
-    vacant_element: str
+    vacant_element: Element
     """The element whose sites may be empty; the rest of the column stays."""
     columns: tuple[ColumnSpec, ...] = Field(min_length=1)
+    stacking: Literal["same", "turned"] = "same"
+    """Every layer like the first, or every second one turned by 180° about the site (0, 0), as in 2H-MoS2."""
 
     @model_validator(mode="after")
     def _vacant_is_there(self) -> "MaterialSpec":
         if not any(self.vacant_element in column.elements for column in self.columns):
             raise ValueError(f"vacant_element {self.vacant_element!r} is in no column")
         return self
+
+    @property
+    def contained(self) -> frozenset[str]:
+        """All its elements."""
+        return frozenset(element for column in self.columns for element in column.elements)
+
+
+class DefectSpec(Model):
+    """One kind of point defect, at random sites."""
+
+    kind: Literal["vacancy", "substitution", "adatom"]
+    element: Element
+    """Whose atoms are missing or replaced; for an adatom, on whose columns it sits."""
+    fraction: Share
+    """Of these atoms; for adatoms, of these columns, on top of the stack."""
+    by: Element | None = None
+    """What takes the place, or what sits on top; an adatom may leave it out: then it is `element`."""
+    pairing: Share = 0.0
+    """Vacancies only: chance that a vacancy takes a neighbour of the same plane with it."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "DefectSpec":
+        if self.kind == "substitution" and self.by is None:
+            raise ValueError("a substitution needs 'by', the element that takes the place")
+        if self.kind == "vacancy" and self.by is not None:
+            raise ValueError("nothing takes the place of a vacancy: leave 'by' out")
+        if self.pairing and self.kind != "vacancy":
+            raise ValueError("only vacancies are paired")
+        return self
+
+
+class ClusterSpec(Model):
+    """Clusters of vacancies: all atoms of one element within a small circle are missing, in one layer."""
+
+    per_um2: float = Field(0.0, ge=0, le=5e4)
+    radius_nm: float = Field(0.35, gt=0, le=3.0)
+    """Median; spread by a quarter."""
+
+
+class TwistSpec(Model):
+    """Flakes whose upper layers are turned against the lower ones: rotated bilayers and stacks."""
+
+    share: float = Field(0.0, ge=0, le=1)
+    """Of the flakes with two layers or more."""
+    low_deg: float = Field(1.0, ge=0, le=30)
+    high_deg: float = Field(30.0, ge=0, le=30)
+
+
+class FoldSpec(Model):
+    """Flakes with one side folded over."""
+
+    share: float = Field(0.0, ge=0, le=1)
+    """Of all flakes."""
+    low: float = Field(0.08, gt=0, lt=0.4)
+    """Narrowest flap, as a part of the flake's width."""
+    high: float = Field(0.25, gt=0, lt=0.4)
+
+
+class BarsSpec(Model):
+    """The grid's bars: opaque, with tapered edges. An opening is centred on the stage's origin at no turn."""
+
+    pitch_um: float = Field(gt=10)
+    width_um: float = Field(gt=0)
+    turn_deg: float = 0.0
+    element: Element = "Cu"
+    thickness_um: float = Field(15.0, gt=0.1)
+    taper_um: float = Field(1.5, gt=0)
+    """Width of the edge over which the thickness grows."""
+
+    @model_validator(mode="after")
+    def _open(self) -> "BarsSpec":
+        if self.width_um >= self.pitch_um:
+            raise ValueError("the bars are wider than their pitch")
+        return self
+
+
+class ResidueSpec(Model):
+    """Small crystals left on film and flakes, such as salt from an etch."""
+
+    per_um2: float = Field(0.0, ge=0, le=50)
+    size_nm: float = Field(50.0, gt=1, le=1000)
+    """Median edge; spread log-normally by `log_sigma`."""
+    log_sigma: float = Field(0.5, ge=0, le=1)
+    height_share: float = Field(0.4, gt=0, le=2)
+    """Thickness over edge."""
+    elements: dict[Element, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=lambda: {"Li": 1.0, "F": 1.0}
+    )
+    atoms_per_nm3: float = Field(122.0, gt=1)
 
 
 class WidthSpec(Model):
@@ -51,6 +167,8 @@ class FlakesSpec(Model):
     layers: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
     """A deck: each run of neighbours holds every card once."""
     irregularity: float = Field(0.3, ge=0, lt=1)
+    twist: TwistSpec = TwistSpec()
+    fold: FoldSpec = FoldSpec()
 
     @model_validator(mode="after")
     def _not_too_many(self) -> "FlakesSpec":

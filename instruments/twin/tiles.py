@@ -7,7 +7,7 @@ probe's square (or over the pixel, if that is smaller), so a well-sampled scan i
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.exposure import Exposure, ExposureLog, LineScan
+from eucentric.instruments.twin.exposure_log import Exposure, ExposureLog, LineScan
 
 Grid = NDArray[np.float64]
 
@@ -29,22 +29,29 @@ def electrons_in_tiles(log: ExposureLog, x: Grid, y: Grid, first: int = 0, last:
     """
     total = np.zeros((len(y) - 1, len(x) - 1))
     for scan in log.scans[first:last]:
-        if _touches(scan, x, y):
-            total += _scanned(scan, x, y)
-            total += _parked(scan, x, y)
+        if touches(scan, x, y):
+            total += electrons_of_scan(scan, x, y)
     for spot in log.spots if first == 0 and last is None else ():
-        total += _spot(spot, x, y)
+        total += electrons_of_spot(spot, x, y)
     return total
 
 
-def _touches(scan: LineScan, x: Grid, y: Grid) -> bool:
-    half_x = scan.columns / 2 * scan.step + scan.probe
-    return bool(
-        scan.x.min() - half_x < x[-1]
-        and scan.x.max() + half_x > x[0]
-        and scan.y.min() - scan.pitch - scan.probe < y[-1]
-        and scan.y.max() + scan.pitch + scan.probe > y[0]
-    )
+def electrons_of_scan(scan: LineScan, x: Grid, y: Grid) -> Grid:
+    """(ny, nx) electrons of one scan in tiles with these edges, those of its parked beam included."""
+    return _scanned(scan, x, y) + _parked(scan, x, y)
+
+
+def extent(scan: LineScan) -> tuple[float, float, float, float]:
+    """(x low, x high, y low, y high) beyond which a scan left nothing [m]."""
+    half_x, half_y = scan.columns / 2 * scan.step + scan.probe, scan.pitch + scan.probe
+    low, high = float(scan.x.min()), float(scan.x.max())
+    return low - half_x, high + half_x, float(scan.y.min()) - half_y, float(scan.y.max()) + half_y
+
+
+def touches(scan: LineScan, x: Grid, y: Grid) -> bool:
+    """Whether a scan may have reached the range of these edges."""
+    left, right, top, bottom = extent(scan)
+    return bool(left < x[-1] and right > x[0] and top < y[-1] and bottom > y[0])
 
 
 def _scanned(scan: LineScan, x: Grid, y: Grid) -> Grid:
@@ -84,7 +91,8 @@ def _parked(scan: LineScan, x: Grid, y: Grid) -> Grid:
     return total
 
 
-def _spot(spot: Exposure, x: Grid, y: Grid) -> Grid:
+def electrons_of_spot(spot: Exposure, x: Grid, y: Grid) -> Grid:
+    """(ny, nx) electrons of a beam that stood still."""
     across = np.diff(_ramp(x - spot.x, spot.width))
     down = np.diff(_ramp(y - spot.y, spot.height))
     return np.asarray(spot.electrons * np.outer(down, across))

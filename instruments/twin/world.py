@@ -10,15 +10,20 @@ from pydantic import Field, ValidationError, model_validator
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.instruments.twin.damage_spec import DamageSpec
 from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.specimen_spec import (
+    BarsSpec,
+    ClusterSpec,
     ContaminationSpec,
+    DefectSpec,
     FilmSpec,
     FlakesSpec,
     HeightSpec,
     MaterialSpec,
+    ResidueSpec,
 )
 
 
@@ -61,12 +66,19 @@ class WorldSpec(Model):
     holder: str = Field("double-tilt A", max_length=80)
     loading: str = Field("twin-1", max_length=80)
     """Identity of the specimen loading that the instrument reports."""
-    vacancy_fraction: float = Field(ge=0, le=0.5)
+    vacancy_fraction: float = Field(0.0, ge=0, le=0.5)
+    """Of the sites of the material's `vacant_element`: short for a defect of kind vacancy."""
     vacancy_pairing: float = Field(0.0, ge=0, le=0.5)
-    material: MaterialSpec
-    flakes: FlakesSpec
-    film: FilmSpec
-    contamination: ContaminationSpec
+    material: MaterialSpec | None = None
+    """What the flakes are made of."""
+    defects: tuple[DefectSpec, ...] = ()
+    clusters: ClusterSpec = ClusterSpec()
+    flakes: FlakesSpec | None = None
+    film: FilmSpec | None = None
+    bars: BarsSpec | None = None
+    residue: ResidueSpec = ResidueSpec()
+    contamination: ContaminationSpec = ContaminationSpec(share_of_monolayer=0.0)
+    damage: DamageSpec = DamageSpec()
     height: HeightSpec = HeightSpec()
     optics: OpticsSpec = OpticsSpec()
     scan: ScanUnitSpec = ScanUnitSpec()
@@ -83,6 +95,12 @@ class WorldSpec(Model):
     """Stage presets of this world, beside the built-in ones."""
     faults: dict[str, tuple[FaultSpec, ...]] = Field(default_factory=dict)
     """Named lists of faults."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "WorldSpec":
+        if (self.flakes is None) != (self.material is None):
+            raise ValueError("flakes and material belong together: one of them is missing")
+        return self
 
 
 def shipped_worlds() -> tuple[str, ...]:

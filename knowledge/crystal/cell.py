@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 from pydantic import model_validator
 
-from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.crystal.finite import all_finite
 from eucentric.knowledge.crystal.rotation import Array
+from eucentric.knowledge.crystal.value import Value
 
 
-class Cell(Model):
+class Cell(Value):
     """Edges [Å] and angles [degree] of a unit cell. An impossible cell is refused."""
 
     a_angstrom: float

@@ -33,18 +33,47 @@ def read_crystal(path: str | Path) -> Crystal:
         If the file cannot be read, is no CIF, has no or an impossible cell, or states no symmetry or one
         that the cell has not.
     """
-    block = _block(Path(path))
-    cell = _cell(block, Path(path).name)
+    return crystal_in(data_block(path), Path(path).name)
+
+
+def crystal_in(block: Any, filename: str) -> Crystal:
+    """The crystal of one data block; `filename` is for the words of errors."""
+    cell = _cell(block, filename)
     try:
-        symbol, rotations = _symmetry(block, cell, Path(path).name)
+        symbol, rotations = _symmetry(block, cell)
         return Crystal(name=_name(block), cell=cell, space_group=symbol, rotations=as_nines(rotations))
     except EucentricError as error:
-        raise BadInput(f"{visible(Path(path).name)}: {error.what}", error.why, error.remedy) from error
+        raise BadInput(f"{visible(filename)}: {error.what}", error.why, error.remedy) from error
 
 
-def _block(path: Path) -> Any:
+def operations(block: Any, symbol: str) -> list[Any]:
+    """All symmetry operations with their translations: the block's own list, else those of the space group.
+
+    Parameters
+    ----------
+    symbol
+        Space group with setting, as `crystal_in` found it.
+    """
+    import gemmi
+
+    listed = _listed(block)
+    if listed is not None:
+        return [gemmi.Op(gemmi.cif.as_string(text)) for text in listed]
+    group = gemmi.find_spacegroup_by_name(symbol)
+    return list(group.operations()) if group else [gemmi.Op("x,y,z")]
+
+
+def data_block(path: str | Path) -> Any:
+    """The first block of a CIF that has a cell.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read, is no CIF, or no block has a cell.
+    """
     import gemmi  # only a CIF needs it
 
+    path = Path(path)
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise ValueError(f"larger than {_LARGEST_BYTES} bytes")
@@ -83,10 +112,14 @@ def _cell(block: Any, filename: str) -> Cell:
     return Cell(a_angstrom=a, b_angstrom=b, c_angstrom=c, alpha_deg=alpha, beta_deg=beta, gamma_deg=gamma)
 
 
-def _symmetry(block: Any, cell: Cell, filename: str) -> tuple[str, Integers]:
+def _listed(block: Any) -> Any:
+    return next((found for key in _OPERATORS if len(found := block.find_loop(key))), None)
+
+
+def _symmetry(block: Any, cell: Cell) -> tuple[str, Integers]:
     import gemmi
 
-    operators = next((found for key in _OPERATORS if len(found := block.find_loop(key))), None)
+    operators = _listed(block)
     if operators is not None:
         return _symbol(block), laue_rotations([_rotation(gemmi.cif.as_string(text)) for text in operators])
     for keys in (_HALL, _SYMBOL):

@@ -7,17 +7,17 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.crystal import symmetry
 from eucentric.knowledge.crystal.cell import Cell
 from eucentric.knowledge.crystal.indices import Indices, Integers, direction_indices, plane_indices
 from eucentric.knowledge.crystal.rotation import Array, angle_between, quaternion, unit
+from eucentric.knowledge.crystal.value import Value
 
 Nine = tuple[int, int, int, int, int, int, int, int, int]
 
 
-class Crystal(Model):
+class Crystal(Value):
     """A cell with its Laue symmetry, in the setting of the cell. Directions are [uvw] or [UVTW]."""
 
     name: str = ""

@@ -11,13 +11,14 @@ from pydantic import Field, model_validator
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.crystal.rotation import Array
+from eucentric.knowledge.crystal.value import Value
 
 Range = tuple[float, float]
 _EDGE_DEG = 1e-9
 """Limits are inclusive, also after rounding."""
 
 
-class Box(Model):
+class Box(Value):
     """Each axis on its own, inclusive."""
 
     type: Literal["box"] = "box"
@@ -83,7 +84,7 @@ class Superellipse(Model):
         return np.stack([self.a * radius * u, self.b * radius * v], axis=-1)
 
 
-class Polygon(Model):
+class Polygon(Value):
     """A measured outline of readings (alpha, beta), closed, edges not crossing."""
 
     type: Literal["polygon"] = "polygon"
@@ -111,14 +112,13 @@ class Polygon(Model):
 
     def contains_many(self, readings: Array) -> Any:
         """(n,) bool for readings (n, 2): crossings of a ray, and the edge itself."""
-        start = self.corners[:, None, :]
-        step = np.roll(self.corners, -1, axis=0)[:, None, :] - start
-        off = readings[None, :, :] - start
+        start, end = self.corners[:, None, :], np.roll(self.corners, -1, axis=0)[:, None, :]
+        step, off = end - start, readings[None, :, :] - start
         length = np.maximum((step**2).sum(axis=2), 1e-300)
         along = np.clip((off * step).sum(axis=2) / length, 0, 1)[..., None]
         on_edge = (((off - along * step) ** 2).sum(axis=2) < _EDGE_DEG**2).any(axis=0)
-        below = off[..., 1] < 0
-        crosses = below != (off[..., 1] < step[..., 1])
+        # heights are compared as they are, not as differences: rounding would count a corner for one side only
+        crosses = (readings[None, :, 1] < start[..., 1]) != (readings[None, :, 1] < end[..., 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             left = off[..., 0] < off[..., 1] * step[..., 0] / step[..., 1]
         return on_edge | ((crosses & left).sum(axis=0) % 2 == 1)

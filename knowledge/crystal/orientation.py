@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import model_validator
 
-from eucentric.core.base import Model
 from eucentric.knowledge.crystal.rotation import Array, axis_angle, proper_rotation
+from eucentric.knowledge.crystal.value import Value
 
 Row = tuple[float, float, float]
 Matrix = tuple[Row, Row, Row]
@@ -23,7 +23,7 @@ _FLIPS: dict[Flip, tuple[int, int, int]] = {
 }
 
 
-class Orientation(Model):
+class Orientation(Value):
     """A proper rotation that takes crystal Cartesian components to the sample frame: v_S = G v_C."""
 
     matrix: Matrix

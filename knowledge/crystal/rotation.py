@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from eucentric.core.errors import BadInput
 
 Array = NDArray[np.float64]
+Chosen = NDArray[np.bool_] | NDArray[np.intp]
+"""Which rows: a mask, or their numbers."""
 
 _IDENTITY: Array = np.eye(3)
 

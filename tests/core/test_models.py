@@ -22,6 +22,8 @@ MINIMAL: dict[type[Model], dict] = {
     instrument.Located: {
         "frame": "f-2", "in_frame": "f-1", "x_um": 1, "y_um": 2, "uncertainty_um": 0.1, "confidence": 0.9,
     },
+    instrument.PatternShot: {},
+    instrument.Outlook: {},
     calls.ToolCall: {"id": "r-0001/s1", "step": "s1", "tool": "move_stage", "args": {"x_um": 5}},
     calls.ToolResult: {"call_id": "r-0001/s1", "ok": True},
     calls.Cost: {},

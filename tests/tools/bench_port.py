@@ -4,6 +4,7 @@ Dose is booked by the executor's own book, so that what a tool asks about it mea
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,21 @@ import numpy as np
 
 from eucentric.agent.dosebook import Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
+from eucentric.agent.notebooks import crystal_of_material
+from eucentric.agent.outlook import outlook
 from eucentric.agent.stays import Errors
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
-from eucentric.core.instrument import Frame, Located, MicroscopeState, OpticsChange, Reading, Scan, StageMove
+from eucentric.core.instrument import (
+    Frame,
+    Located,
+    MicroscopeState,
+    OpticsChange,
+    Outlook,
+    Reading,
+    Scan,
+    StageMove,
+)
 from eucentric.core.request import SpecimenCard
 from eucentric.core.units import OPTICS, STAGE, from_si, to_si
 from eucentric.instruments.capabilities import Capabilities, PositionErrors
@@ -24,6 +36,8 @@ from eucentric.instruments.port import Image
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.query import twin_driver
 from eucentric.knowledge.dose import PlaceDose, scan_dose
+from eucentric.knowledge.notebook import Notebook
+from eucentric.knowledge.notebook.fromrun import Noted, RunReading, folded
 from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.scanning import unsteady
 
@@ -70,6 +84,9 @@ class BenchPort:
             optics=from_si(OPTICS, now.optics), blanked=now.blanked, held=self.guard.held(), holder=now.holder,
             loading=now.loading, time_s=now.time_s, commands=now.commands, inserted=dict(now.inserted),
         )  # fmt: skip
+
+    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
+        return outlook(path, self.state(), self.capabilities(), self.guard.limits())
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves.append(target)
@@ -193,6 +210,18 @@ class BenchPort:
         here = self._field(self.state(), Scan(fov_nm=1.0, dwell_us=1.0), 0.0)
         at = {"x_um": here.x_um if x_um is None else x_um, "y_um": here.y_um if y_um is None else y_um}
         return place_dose(self.book, here.model_copy(update=at), 1e5)
+
+    def notebook(self, specimen: str) -> Notebook | None:
+        noted = [
+            Noted(
+                one=RunReading.model_validate(row["body"]["value"]["noted"]),
+                by="bench",
+                origin=f"row {number}",
+            )
+            for number, row in enumerate(self.rows)
+            if row["tool"] == "notebook_add"
+        ]
+        return folded([one for one in noted if one.one.specimen == specimen], crystal_of_material("SrTiO3"))
 
     # --- running a tool ---------------------------------------------------------------------------------
 

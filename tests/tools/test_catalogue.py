@@ -26,9 +26,12 @@ from eucentric.tools.scanning import unsteady
 
 RISKS = {
     "get_state": "read", "query_log": "read", "query_dose": "read", "grid_positions": "read", "save_position": "read",
+    "notebook_add": "read", "notebook_query": "read",
     "move_stage": "control", "set_optics": "control", "insert_detector": "control",
     "acquire_image": "expose", "acquire_series": "expose", "autofocus": "expose", "survey": "expose",
-    "go_to_target": "expose",
+    "go_to_target": "expose", "tilt_to_zone_axis": "expose", "tilt_along_band": "expose", "tilt_edge_on": "expose",
+    "solve_orientation": "analyse", "list_zone_axes": "analyse", "boundary_report": "analyse",
+    "index_diffraction": "analyse",
     "select_targets": "analyse", "detect_defects": "analyse", "estimate_density": "analyse",
     "rank_places": "analyse", "write_report": "analyse",
     "blank_beam": "safety", "abort": "safety",
@@ -37,14 +40,22 @@ TARGET = {"id": "t1", "x_um": 1, "y_um": 2, "size_nm": 300, "layers": 1, "score"
 NEEDED = {
     "grid_positions": {"nx": 2, "ny": 2, "pitch_um": 1}, "move_stage": {"x_um": 1}, "set_optics": {"fov_nm": 10},
     "select_targets": {"frames": ["f-1"]}, "go_to_target": {"target": TARGET}, "save_position": {"name": "here"},
-    "insert_detector": {"detector": "bf"},
+    "insert_detector": {"detector": "bf"}, "tilt_to_zone_axis": {"target": "[001]"},
+    "tilt_along_band": {"plane": "(110)", "to": "[001]"}, "tilt_edge_on": {"plane": "(110)"},
+    "boundary_report": {"first": {"grain": "A"}, "second": {"grain": "B"}},
 }  # fmt: skip
+INSTEAD = {
+    ("tilt_along_band", "by_deg"): {"plane": "(110)"}, ("tilt_edge_on", "turn_deg"): {"trace_azimuth_deg": 10},
+}  # fmt: skip
+"""What goes with an argument that stands in for one of those needed."""
 
 
 def around(tool, name):
     """Arguments with which `name` is the only thing that can be wrong."""
     if tool.name == "move_stage" and name.startswith("d"):
         return {"mode": "relative"}
+    if (tool.name, name) in INSTEAD:
+        return INSTEAD[tool.name, name]
     return {key: value for key, value in NEEDED.get(tool.name, {}).items() if key != name}
 
 

@@ -135,12 +135,12 @@ class _Fit:
     def _solve(self, axis: int, jumps: Jumps) -> Floats:
         """Three rounds, outliers left out."""
         design, seen, use = self.design[axis], jumps.seen[:, axis], self.used.copy()
-        found = np.zeros(design.shape[1])
+        found: Floats = np.zeros(design.shape[1])
         for _ in range(3):
-            found = np.linalg.lstsq(design[use], seen[use], rcond=None)[0]
+            found = np.asarray(np.linalg.lstsq(design[use], seen[use], rcond=None)[0], np.float64)
             left = np.abs(seen - design @ found)
             use = self.used & (left <= _CLIP * 1.4826 * float(np.median(left[self.used])) + 1e-12)
-        return np.asarray(found)
+        return found
 
 
 def _design(jumps: Jumps, through: Floats, axis: int, period: float) -> Floats:

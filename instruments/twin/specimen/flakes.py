@@ -1,17 +1,33 @@
-"""Flakes: where they lie, how they are turned, how many layers they have."""
+"""Flakes: where they lie, how they are turned, how many layers they have, which are twisted or folded."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.hashing import subseed
-from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.specimen.film import window
+from eucentric.instruments.twin.hashing import draws, subseed
+from eucentric.instruments.twin.specimen.outline import Outline
 from eucentric.instruments.twin.specimen_spec import FlakesSpec
 
-Plane = NDArray[np.float32]
+_TWIST, _FOLD = 11, 12
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A side that was folded over: the line, and what was there before."""
+
+    angle: float
+    """Direction of its normal, outward."""
+    line: float
+    """Its distance from the flake's (x, y) [m]."""
+    whole: Outline
+    """The flake before it was folded."""
+
+    @property
+    def flap(self) -> Outline:
+        """The part that lies on the flake now."""
+        return self.whole.mirrored(self.angle, self.line).cut(self.angle, self.line)
 
 
 @dataclass(frozen=True)
@@ -31,21 +47,86 @@ class Flake:
     """Directions of the sides."""
     sides: tuple[float, ...]
     """Their distances from (x, y) [m]."""
+    twist: float = 0.0
+    """By which the upper half of the layers is turned against the lower one."""
+    fold: Fold | None = None
 
     @property
     def reach(self) -> float:
         """Radius of a circle around it [m]."""
         return self.width * 0.75
 
+    @property
+    def outline(self) -> Outline:
+        """Its edge."""
+        return Outline(self.x, self.y, self.reach, self.normals, self.sides)
+
     def depth(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance inside the nearest side, negative outside [m]; x and y broadcast."""
-        dx, dy = x - self.x, y - self.y
-        depth: NDArray[np.float64] | None = None
-        for angle, side in zip(self.normals, self.sides, strict=True):
-            inside = (side - dx * math.cos(angle)) - dy * math.sin(angle)
-            depth = inside if depth is None else np.minimum(depth, inside, out=depth)
-        assert depth is not None
-        return depth
+        return self.outline.depth(x, y)
+
+    def layers_at(self, x: float, y: float) -> int:
+        """Layers over a point [m], those of a flap included."""
+        place = np.array([x]), np.array([y])
+        flap = self.fold is not None and bool(self.fold.flap.depth(*place)[0] >= 0)
+        return self.layers * (int(self.depth(*place)[0] >= 0) + int(flap))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Layers of a flake that share a lattice and an outline."""
+
+    flake: Flake
+    outline: Outline
+    layers: tuple[int, ...]
+    """Numbers of the layers in the flake, from below as they lie here."""
+    lowest: int
+    """How many layers are under them."""
+    rotation: float
+    origin: tuple[float, float]
+    topmost: bool = False
+    """Whether nothing of the flake lies on it but perhaps a flap."""
+    mirror: tuple[float, float] | None = None
+    """(angle, distance from the flake's centre) of the line in which they are mirrored."""
+
+
+def blocks_of(flake: Flake) -> tuple[Block, ...]:
+    """The blocks that make a flake, from below."""
+    layers = tuple(range(flake.layers))
+    cut = flake.layers // 2 if flake.twist else flake.layers
+    turned = (flake.rotation + flake.twist, _turned_origin(flake))
+    parts = [(layers[:cut], flake.rotation, flake.origin), (layers[cut:], *turned)]
+    below = [
+        Block(flake, flake.outline, part, part[0], angle, origin, part[-1] == layers[-1])
+        for part, angle, origin in parts
+        if part
+    ]
+    return (*below, *_flap(flake, below))
+
+
+def _flap(flake: Flake, below: list[Block]) -> list[Block]:
+    """The same layers upside down on top, inside the flap."""
+    fold = flake.fold
+    if fold is None:
+        return []
+    top = 2 * flake.layers - 1
+    line = fold.angle, fold.line
+    return [
+        replace(
+            block,
+            outline=fold.flap,
+            layers=block.layers[::-1],
+            lowest=top - block.layers[-1],
+            topmost=False,
+            mirror=line,
+        )
+        for block in reversed(below)
+    ]
+
+
+def _turned_origin(flake: Flake) -> tuple[float, float]:
+    across, down = draws(subseed(flake.seed, _TWIST, 1), 2).tolist()
+    return flake.origin[0] + across * 1e-9, flake.origin[1] + down * 1e-9
 
 
 def _width(spec: FlakesSpec, rng: np.random.Generator) -> float:
@@ -61,12 +142,35 @@ def _flake(
     sides = 0.5 * width * (1 - spec.irregularity * rng.random(count))
     free = max(0.0, spec.pitch_um * 1e-6 - 0.5 * width) / 2
     x, y = cell[0] + rng.uniform(-free, free), cell[1] + rng.uniform(-free, free)
-    return Flake(
+    flat = Flake(
         seed=seed, x=x, y=y, width=width, layers=layers,
         rotation=float(rng.uniform(0, math.pi / 3)),
         origin=(x + rng.uniform(0, 1e-9), y + rng.uniform(0, 1e-9)),
         normals=tuple((angles + rng.uniform(0, 2 * math.pi)).tolist()), sides=tuple(sides.tolist()),
     )  # fmt: skip
+    return _folded(spec, replace(flat, twist=_twist(spec, flat)))
+
+
+def _twist(spec: FlakesSpec, flake: Flake) -> float:
+    chosen, angle, sense = draws(subseed(flake.seed, _TWIST), 3).tolist()
+    if flake.layers < 2 or chosen >= spec.twist.share:
+        return 0.0
+    size = spec.twist.low_deg + (spec.twist.high_deg - spec.twist.low_deg) * angle
+    return math.radians(size) * (1 if sense < 0.5 else -1)
+
+
+def _folded(spec: FlakesSpec, flake: Flake) -> Flake:
+    """One side folded over, perhaps: the outline ends at the line, and a flap lies on it."""
+    chosen, which, width = draws(subseed(flake.seed, _FOLD), 3).tolist()
+    if chosen >= spec.fold.share:
+        return flake
+    side = int(which * len(flake.sides))
+    flap = (spec.fold.low + (spec.fold.high - spec.fold.low) * width) * flake.width
+    line = flake.sides[side] - flap
+    if line <= 0:  # nothing would be left under the flap
+        return flake
+    sides = tuple(line if n == side else distance for n, distance in enumerate(flake.sides))
+    return replace(flake, sides=sides, fold=Fold(flake.normals[side], line, flake.outline))
 
 
 def _deck(spec: FlakesSpec, rng: np.random.Generator, side: int) -> list[tuple[int, int, int]]:
@@ -115,29 +219,3 @@ class FlakeBed:
         x, y, reach = self.centres.T
         touch = (x + reach > box[0]) & (x - reach < box[1]) & (y + reach > box[2]) & (y - reach < box[3])
         return [self.flakes[index] for index in np.flatnonzero(touch)]
-
-
-@dataclass(frozen=True)
-class Patch:
-    """The part of a raster that a flake covers."""
-
-    where: tuple[slice, slice]
-    share: Plane
-    """Covered share of each pixel there; one number if all are wholly covered."""
-
-
-def coverage(flake: Flake, raster: Raster) -> Patch | None:
-    """What the flake covers, edges anti-aliased; None if it does not touch the raster."""
-    pad = raster.pixel
-    across = window(flake.x - flake.reach - pad, flake.x + flake.reach + pad, raster.x)
-    slack = pad + (abs(raster.shear) * float(np.ptp(raster.x)) if raster.shear else 0.0)
-    down = window(flake.y - flake.reach - slack, flake.y + flake.reach + slack, raster.y)
-    if across.start == across.stop or down.start == down.stop:
-        return None
-    y = raster.y2d()[down]
-    y = y[:, across] if raster.shear else y
-    x = raster.x[across][None, :]
-    if (y.shape[1] == 1) and float(flake.depth(x[:, [0, 0, -1, -1]], y[[0, -1, 0, -1]].T).min()) > pad:
-        return Patch((down, across), np.ones(1, dtype=np.float32))  # convex: the corners decide
-    share = np.clip(flake.depth(x, y) / raster.pixel + 0.5, 0, 1).astype(np.float32)
-    return Patch((down, across), share) if share.any() else None

@@ -2,63 +2,85 @@
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eucentric.instruments.twin.exposure_log import ExposureLog
 from eucentric.instruments.twin.hashing import draws, subseed
-from eucentric.instruments.twin.optics.splat import MARGIN, splat
 from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.specimen import texture
-from eucentric.instruments.twin.specimen.film import Hole, film_coverage, holes_in
-from eucentric.instruments.twin.specimen.flakes import Flake, FlakeBed, coverage, sow
-from eucentric.instruments.twin.specimen.lattice import Columns, Vacancies, columns_in, make_material
-from eucentric.instruments.twin.specimen_spec import TextureSpec
+from eucentric.instruments.twin.specimen.bars import Bars
+from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Part, Plane
+from eucentric.instruments.twin.specimen.change import Change
+from eucentric.instruments.twin.specimen.defects import Imperfections
+from eucentric.instruments.twin.specimen.dirt import Dirt
+from eucentric.instruments.twin.specimen.film import Film, Hole
+from eucentric.instruments.twin.specimen.flakes import FlakeBed, sow
+from eucentric.instruments.twin.specimen.residue import Residue
+from eucentric.instruments.twin.specimen.sheets import Flakes
 from eucentric.instruments.twin.world import WorldSpec
-from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3, haadf_cross_section_a2, screened_ratio
+from eucentric.knowledge.scattering import haadf_cross_section_a2, screened_ratio
 
-Plane = NDArray[np.float32]
 Annulus = tuple[float, float]
 
 REFERENCE_MRAD: Annulus = (60.0, 140.0)
 """Cross-sections are known for this annulus; `Specimen.towards` derives those of others."""
 _MOST_ANNULI = 8
-_FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT = range(1, 7)
-
-
-def _octaves(spec: TextureSpec, unit: float = 1.0) -> tuple[texture.Octave, ...]:
-    cells = zip(spec.cells_nm, spec.sigmas, strict=True)
-    return tuple(texture.Octave(cell * 1e-9, sigma * unit) for cell, sigma in cells)
+_FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT, _RESIDUE, _CHANGE = range(1, 9)
 
 
 class Specimen:
-    """A world with its seed. Nothing here is visible through the driver but by imaging."""
+    """A world with its seed. Nothing here is visible through the driver but by imaging.
 
-    def __init__(self, world: WorldSpec, seed: int) -> None:
+    Parameters
+    ----------
+    exposures
+        What the beam does is written there; it changes the specimen as the world's `damage` says.
+    """
+
+    def __init__(self, world: WorldSpec, seed: int, exposures: ExposureLog | None = None) -> None:
         self.world = world
-        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _TILT + 1)}
-        self.bed = FlakeBed.of(sow(world.flakes, self._seeds[_FLAKES]))
-        self.vacancies = Vacancies(world.vacancy_fraction, world.vacancy_pairing)
+        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _CHANGE + 1)}
+        log = ExposureLog() if exposures is None else exposures
+        self.change = Change(world.damage, world.optics.voltage_kv, self._seeds[_CHANGE], log)
         self._annuli: dict[Annulus, Specimen] = {}
-        self._weigh(REFERENCE_MRAD)
-        self.dirt_fraction = world.contamination.share_of_monolayer * self.layer_fraction
-        self._film_octaves = _octaves(world.film.texture)
-        self._dirt_octaves = _octaves(world.contamination.texture)
-        self._height_octaves = _octaves(world.height.texture, 1e-9)
+        seen = self._cross_section(REFERENCE_MRAD)
+        self.film = self._make_film(seen)
+        self.flakes = self._make_flakes(seen)
+        self._residue = Residue(world.residue, self._seeds[_RESIDUE], seen)
+        self.dirt = Dirt(world.contamination, self._seeds[_DIRT], self.change, self._monolayer(), 1.0)
+        self._bars = Bars(world.bars, world.optics.voltage_kv, seen) if world.bars else None
+        self._height_octaves = texture.octaves(world.height.texture, 1e-9)
         self._slope = self._draw_slope()
 
-    def _weigh(self, annulus: Annulus) -> None:
-        """How much of the beam each part sends into the annulus."""
-        world, kv = self.world, self.world.optics.voltage_kv
+    def _cross_section(self, annulus: Annulus) -> CrossSection:
+        kv = self.world.optics.voltage_kv
 
         def cross_section_a2(element: str) -> float:
             known = haadf_cross_section_a2(element, kv, *REFERENCE_MRAD)
             return known if annulus == REFERENCE_MRAD else known * screened_ratio(element, kv, *annulus)
 
-        self.material = make_material(world.material, cross_section_a2)
-        self.layer_fraction = self.material.layer_fraction(world.vacancy_fraction)
-        thickness_a = world.film.thickness_nm * 10
-        self.film_fraction = CARBON_FILM_ATOMS_PER_A3 * thickness_a * cross_section_a2("C")
+        return cross_section_a2
+
+    def _make_film(self, seen: CrossSection) -> Film | None:
+        spec = self.world.film
+        return Film(spec, (self._seeds[_FILM], self._seeds[_FILM_TEXTURE]), seen) if spec else None
+
+    def _make_flakes(self, seen: CrossSection) -> Flakes | None:
+        world = self.world
+        if world.flakes is None or world.material is None:
+            return None
+        imperfections = Imperfections.of(
+            world.defects, world.clusters, world.material.vacant_element, world.vacancy_fraction,
+            world.vacancy_pairing,
+        )  # fmt: skip
+        bed = FlakeBed.of(sow(world.flakes, self._seeds[_FLAKES]))
+        return Flakes(bed, world.material, imperfections, self.change, seen)
+
+    def _monolayer(self) -> float:
+        """What contamination is measured by: a layer of the flakes, or of Ti3C2O2 where there are none."""
+        return self.flakes.layer_fraction if self.flakes else 0.0047
 
     def towards(self, annulus: Annulus) -> "Specimen":
         """The same specimen, its `scattered` shares being those that go to another annulus [mrad]."""
@@ -67,16 +89,30 @@ class Specimen:
         if annulus not in self._annuli:
             if len(self._annuli) >= _MOST_ANNULI:
                 self._annuli.clear()
-            other = copy.copy(self)
-            other._weigh(annulus)
-            other.dirt_fraction *= screened_ratio("C", self.world.optics.voltage_kv, *annulus)
-            self._annuli[annulus] = other
+            self._annuli[annulus] = self._seen_by(annulus)
         return self._annuli[annulus]
+
+    def _seen_by(self, annulus: Annulus) -> "Specimen":
+        other, seen = copy.copy(self), self._cross_section(annulus)
+
+        def turned(part: Any) -> Any:
+            return part and part.towards(seen)
+
+        other.film, other.flakes = turned(self.film), turned(self.flakes)
+        other._residue, other._bars = turned(self._residue), turned(self._bars)
+        other.dirt = self.dirt.times(screened_ratio("C", self.world.optics.voltage_kv, *annulus))
+        return other
 
     def _draw_slope(self) -> tuple[float, float]:
         size, turn = draws(self._seeds[_TILT], 2)
         slope = math.tan(math.radians(self.world.height.max_tilt_deg * math.sqrt(size)))
         return slope * math.cos(2 * math.pi * turn), slope * math.sin(2 * math.pi * turn)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, in the order in which they are drawn: bars darken what was drawn before them."""
+        every = (self.film, self.flakes, self._residue, self.dirt, self._bars)
+        return tuple(part for part in every if part is not None)
 
     def height(self, x: float, y: float) -> float:
         """Height over the eucentric plane [m]."""
@@ -88,59 +124,34 @@ class Specimen:
 
         (rows, columns) float32. With `atoms` the flakes are single columns, otherwise sheets of the same mean.
         """
-        film = film_coverage(self.world.film, self._seeds[_FILM], raster)
-        solid = film.copy()
-        sheets = np.zeros(raster.shape, dtype=np.float32)
-        touched = [f for f in self.bed.near(raster.box()) if self._sheet(f, raster, solid, sheets, atoms)]
-        total = self._carbon(film, raster)
-        total += sheets
-        total += self._dirt(solid, raster)
-        total = raster.shifted(total)
-        if atoms and touched:
-            total += self._splat(raster, [self.columns(f, raster.box()) for f in touched])
+        canvas = Canvas.of(raster, atoms=atoms, dose=self.change.dose_on(raster))
+        for part in self.parts:
+            part.draw(canvas)
+        total = raster.shifted(canvas.share)
+        columns = canvas.splat()
+        if columns is not None:
+            total += columns if canvas.shade is None else columns * canvas.shade
         total *= np.float32(raster.step_x * raster.step_y / raster.pixel**2)  # a tilted sheet is thicker
+        return self._but_for_holes(total, raster)
+
+    def _but_for_holes(self, total: Plane, raster: Raster) -> Plane:
+        for x, y, radius in self.change.holes:
+            depth = radius - np.hypot(raster.x[None, :] - x, raster.y2d() - y)
+            total *= 1 - np.clip(depth / raster.pixel + 0.5, 0, 1).astype(np.float32)
         return total
 
-    def _sheet(self, flake: Flake, raster: Raster, solid: Plane, sheets: Plane, atoms: bool) -> bool:
-        patch = coverage(flake, raster)
-        if patch is None:
-            return False
-        solid[patch.where] += patch.share
-        if not atoms:
-            sheets[patch.where] += patch.share * np.float32(flake.layers * self.layer_fraction)
-        return True
+    def direct(self, raster: Raster) -> Plane | None:
+        """Share of the beam that reaches the bright disc but for what `scattered` takes; None: all of it.
 
-    def _carbon(self, film: Plane, raster: Raster) -> Plane:
-        if not film.any():
-            return film
-        grain = texture.lognormal(self._seeds[_FILM_TEXTURE], self._film_octaves, raster)
-        grain *= film
-        grain *= np.float32(self.film_fraction)
-        return grain
+        (rows, columns) float32. Bars take what they stop.
+        """
+        metal = self._bars.thickness(raster) if self._bars else None
+        return None if metal is None or self._bars is None else self._bars.passed(metal)
 
-    def _dirt(self, solid: Plane, raster: Raster) -> Plane:
-        mean = self.dirt_fraction
-        if not (mean and solid.any()):
-            return np.zeros(raster.shape, dtype=np.float32)
-        dirt = texture.lognormal(self._seeds[_DIRT], self._dirt_octaves, raster)
-        dirt *= np.minimum(solid, 1)
-        dirt *= np.float32(mean)
-        return dirt
-
-    def holes(self, box: tuple[float, float, float, float]) -> list[Hole]:
+    def holes(self, box: Box) -> list[Hole]:
         """Holes of the film that may touch a box [m]."""
-        return holes_in(self.world.film, self._seeds[_FILM], box)
+        return self.film.holes(box) if self.film else []
 
-    def columns(self, flake: Flake, box: tuple[float, float, float, float]) -> Columns:
-        """The atomic columns of a flake within a box [m]."""
-        return columns_in(flake, self.material, self.vacancies, box)
-
-    def _splat(self, raster: Raster, groups: list[Columns]) -> Plane:
-        """Columns as points, shared among pixels, as fractions of the beam."""
-        weights = np.concatenate([group.weight for group in groups]) / (raster.step_x * raster.step_y)
-        row, column = raster.locate(
-            np.concatenate([group.x for group in groups]), np.concatenate([group.y for group in groups])
-        )
-        rows, columns = raster.shape
-        inside = (row >= MARGIN) & (column >= MARGIN) & (row < rows - MARGIN) & (column < columns - MARGIN)
-        return splat(row[inside], column[inside], weights[inside], raster.shape)
+    def opaque(self, x: float, y: float) -> bool:
+        """True if a bar of the grid lies over a point [m]."""
+        return self._bars is not None and bool(self._bars.depth(np.array([x]), np.array([y]))[0] > 0)

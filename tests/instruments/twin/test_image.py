@@ -63,7 +63,7 @@ def test_a_pixel_shows_the_place_that_its_address_names(row, column):
     p = spec.pixel_m
     stage = (hole.x - (column - 127.5) * p, hole.y - (row - 127.5) * p)
     image = shares(CLEAN, spec, at(*stage))
-    film = oracle._specimen.film_fraction
+    film = oracle._specimen.film.fraction
     assert image[row, column] < 0.8 * film
     assert (image[row, column] < 0.1 * film) == (oracle.layers_at(hole.x, hole.y) == 0)
 
@@ -96,7 +96,7 @@ def test_film_is_brighter_than_a_suspended_monolayer_and_emptiness_is_dark(spot)
     twin = Oracle(TwinDriver(CLEAN, 7))
     mono = shares(CLEAN, scan(50e-9), at(spot.x, spot.y)).mean()
     assert mono == pytest.approx(0.0047, rel=0.04)
-    assert twin._specimen.film_fraction == pytest.approx(0.0142, rel=0.02)
+    assert twin._specimen.film.fraction == pytest.approx(0.0142, rel=0.02)
 
 
 def test_contamination_is_never_negative_and_a_tenth_to_a_fifth_of_a_monolayer(spot):

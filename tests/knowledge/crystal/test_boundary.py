@@ -216,3 +216,16 @@ def test_a_twin_boundary_in_one_report():
     assert cr.boundary_report(AL, first, ZRO2, second, WIDE).plane_a is None
     with pytest.raises(BadInput, match="boundary normal"):
         cr.boundary_report(AL, first, AL, second, WIDE, (0, 0, 0))
+
+
+def test_a_crystal_read_twice_is_one_crystal():
+    """Arrays that each has kept for itself are no difference."""
+    first, second = (cr.crystal_of((4, 4, 4, 90, 90, 90), 225) for _ in range(2))
+    assert first.cell.structure is not second.cell.structure
+    assert first.cartesian is not second.cartesian
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != cr.crystal_of((4.1, 4.1, 4.1, 90, 90, 90), 225)
+    turn = cr.orientation_of(cr.axis_angle((1, 1, 1), 60))
+    report = cr.boundary_report(first, cr.orientation_of(np.eye(3)), second, turn, cr.Stage())
+    assert report.coincidence.label == "Sigma3"

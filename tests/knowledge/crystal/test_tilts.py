@@ -313,3 +313,14 @@ def test_reloading(rng, helpers, flip):
     assert (loading[2, 2] < 0) == (flip in ("about_alpha", "about_beta"))
     again = cr.reloaded(cr.reloaded(before, "about_alpha"), "about_alpha")
     assert np.allclose(again.array, before.array)
+
+
+def test_a_corner_a_rounding_error_above_zero_lets_nobody_out():
+    """Corners from sines and cosines: 7e-16 instead of 0 once made (-65, 0) count as inside."""
+    turns = np.arange(8) * math.tau / 8
+    radii = (6, 6, 6, 12, 6, 6, 6, 6)
+    corners = tuple((r * math.cos(t), r * math.sin(t)) for r, t in zip(radii, turns, strict=True))
+    region = cr.Polygon(vertices=corners)
+    for reading in ((-65.0, 0.0), (65.0, 0.0), (0.0, 65.0), (-7.0, 0.0)):
+        assert not region.contains(*reading)
+    assert region.contains(-5.0, 0.0)

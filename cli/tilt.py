@@ -1,0 +1,314 @@
+"""`eucentric tilt`: where to tilt a crystal, from a few readings or a notebook. No instrument and no agent."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from eucentric.cli import options
+
+if TYPE_CHECKING:
+    from eucentric.knowledge.crystal import Crystal, Limits, Reading, Stage
+    from eucentric.knowledge.crystal.stage import Holder, Sign
+    from eucentric.knowledge.tilting import Along, Answer, Situation
+
+F = TypeVar("F", bound=Callable[..., Any])
+HOLDERS: "dict[str, Holder]" = {"double": "double_tilt", "rotate": "tilt_rotate", "single": "single_tilt"}
+
+_EPILOG = """\b
+Examples
+  eucentric tilt SrTiO3 --at '10.9,5=[112]' --at '-8.6,5.6=[111]' --to '<110>' --limits 35,30
+  eucentric tilt mine.cif --at '0,0=[001]' --at '14,3=[102]' --to '(100)' --map map.svg
+  eucentric tilt SrTiO3 --at '10.9,5=[112]' --at '-8.6,5.6=[111]' --along '(1-10)' --to '[110]'
+  eucentric tilt --notebook wedge.notebook --grain A --to '[001]'
+
+\b
+Readings: ALPHA,BETA=[uvw], =<uvw> if any of the family may be meant, =(hkl)@AZIMUTH for a g seen on the
+screen, =band(hkl)@AZIMUTH for a band. Targets: [uvw], <uvw>, (hkl) or {hkl} to be seen edge-on.
+Exit code 4: several orientations fit and disagree; what to look at next is told."""
+
+
+def holder_options(command: F) -> F:
+    """Which holder, what it can reach, and how it was calibrated."""
+    for option in (
+        click.option("--mirrored", is_flag=True, help="The screen shows the specimen mirrored."),
+        click.option(
+            "--screen", type=float, metavar="DEG", help="Azimuth of the alpha axis on the screen, for g and bands."
+        ),
+        click.option("--signs", default="++", show_default=True, metavar="++|+-|-+|--",
+                     help="Of alpha and beta: + turns counter-clockwise seen from the rod tip."),
+        click.option("--limits", metavar="LIMITS", help="35,30 or -35:35,-25:30 or ellipse:A,B,R or outline:A,B;A,B;… "
+                                                        "or a limits file (TOML)."),
+        click.option("--holder", type=click.Choice(list(HOLDERS)), help="[double]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("phase", required=False)
+@click.option("--at", "readings", multiple=True, metavar="READING", help="ALPHA,BETA=INDEX; two or more.")
+@click.option("--to", metavar="TARGET", help="[uvw], <uvw>, (hkl) or {hkl}; left out: the nearest axes.")
+@click.option(
+    "--along", metavar="(hkl)", help="Keep this plane edge-on, to the axis --to or as far as it goes."
+)
+@click.option("--now", metavar="ALPHA,BETA", help="Where the stage is [the last reading].")
+@click.option(
+    "--sigma", type=float, default=0.2, show_default=True, help="Error of a reading, each direction [deg]."
+)
+@click.option("--as-written", is_flag=True, help="The senses of the axes are known: none may be reversed.")
+@holder_options
+@click.option("--repeatability", type=float, default=0.0, help="Error of the goniometer on each axis [deg].")
+@click.option(
+    "--feature",
+    metavar="X,Y,Z",
+    help="A feature from the eucentric point, sample frame [µm]; its shift is told.",
+)
+@click.option(
+    "--notebook", type=click.Path(path_type=Path), help="Take phase, readings and calibration from here."
+)
+@click.option("--grain", default="", help="Of the notebook.")
+@click.option(
+    "--max-index", type=click.IntRange(1, 12), default=3, show_default=True, help="Of axes listed and drawn."
+)
+@click.option("--step", type=float, default=2.0, show_default=True, help="Of a path along a band [deg].")
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw it: FILE.png or FILE.svg.",
+)
+@click.option("--dark", is_flag=True, help="The map for a dark background.")
+@options.json_option
+def tilt(as_json: bool, **given: Any) -> None:
+    """Where to tilt: PHASE is a CIF or a phase that ships, readings are what was seen at which tilts."""
+    from eucentric.knowledge.tilting import along as along_band
+    from eucentric.knowledge.tilting import answered, neighbours, target_of
+
+    situation = _situation(given)
+    answer: Answer | None = None
+    band: Along | None = None
+    near: tuple[Any, ...] = ()
+    if given["along"]:
+        band = along_band(
+            situation,
+            *_band(given),
+            step_deg=_positive(given["step"], "--step"),
+            max_index=given["max_index"],
+        )
+    elif given["to"]:
+        feature = _feature(given["feature"] or "0,0,1")
+        answer = answered(situation, target_of(given["to"]), feature_um=feature, max_index=given["max_index"])
+    else:
+        near = neighbours(situation, situation.now, given["max_index"], 10)
+    if given["map_file"]:
+        _draw(situation, answer, band, given)
+    unsure = answer is not None and answer.ambiguous
+    if as_json:
+        _print_json(situation, answer, band, near, given["map_file"])
+    else:
+        _print(situation, answer, band, near, given["map_file"])
+    if unsure:
+        sys.exit(4)
+
+
+def phase_named(name: str) -> "Crystal":
+    """The crystal of a CIF, or one that ships."""
+    from eucentric.knowledge.crystal import read_crystal
+    from eucentric.knowledge.diffraction.structure import structure_named
+
+    if name.lower().endswith(".cif") or Path(name).is_file():
+        return read_crystal(name)
+    return structure_named(name).crystal
+
+
+def limits_named(text: str) -> "Limits":
+    """Limits as they are typed, or the box of alpha and beta in a limits file."""
+    from eucentric.core.errors import BadInput
+    from eucentric.knowledge.crystal import Box
+    from eucentric.knowledge.tilting.written import limits_in
+
+    if not text.endswith(".toml"):
+        return limits_in(text)
+    from eucentric.instruments.limits_file import load_limits
+
+    axes = load_limits(Path(text)).axes
+    if "alpha_deg" not in axes:
+        raise BadInput(f"{text} has no limits of alpha_deg", remedy="measure them, or give --limits 35,30")
+    rows = [axes.get(name) for name in ("alpha_deg", "beta_deg")]
+    alpha, beta = ((row.lower, row.upper) if row else (0.0, 0.0) for row in rows)
+    return Box(alpha=alpha, beta=beta)
+
+
+def signs_of(text: str) -> "tuple[Sign, Sign]":
+    """'+-' as (1, -1)."""
+    if len(text) != 2 or set(text) - {"+", "-"}:
+        raise click.BadParameter("two signs, of alpha and beta: ++ +- -+ or --", param_hint="--signs")
+    return 1 if text[0] == "+" else -1, 1 if text[1] == "+" else -1
+
+
+def _situation(given: dict[str, Any]) -> "Situation":
+    from eucentric.knowledge.tilting import from_readings
+    from eucentric.knowledge.tilting.written import observation_of, reading_of, tilt_of
+
+    now = tilt_of(given["now"]) if given["now"] else None
+    if given["notebook"]:
+        return _from_notebook(given, now)
+    if not given["phase"]:
+        raise click.UsageError("name a PHASE (a CIF or one that ships), or a --notebook")
+    observations = [
+        observation_of(reading_of(text), _positive(given["sigma"], "--sigma"), given["as_written"])
+        for text in given["readings"]
+    ]
+    return from_readings(
+        phase_named(given["phase"]), observations, _stage(given), now, given["repeatability"]
+    )
+
+
+def _from_notebook(given: dict[str, Any], now: "Reading | None") -> "Situation":
+    from eucentric.cli.notebook.opening import found
+    from eucentric.knowledge.notebook import NotebookFile
+    from eucentric.knowledge.tilting.from_notebook import situation_in
+
+    clash = [name for name in ("phase", "readings", "screen", "holder") if given[name]]
+    if clash:
+        raise click.UsageError(f"{clash[0]} comes from the notebook: leave it out, or leave out --notebook")
+    with NotebookFile(found(given["notebook"])) as file:
+        told = situation_in(file.read(), given["grain"], now=now)
+    if not given["limits"]:
+        return told.situation
+    stage = told.situation.stage.model_copy(update={"limits": limits_named(given["limits"])})
+    return told.situation.model_copy(update={"stage": stage})
+
+
+def _stage(given: dict[str, Any]) -> "Stage":
+    from eucentric.knowledge.crystal import Stage
+
+    alpha, beta = signs_of(given["signs"])
+    return Stage(
+        holder=HOLDERS[given["holder"] or "double"],
+        alpha_sign=alpha,
+        beta_sign=beta,
+        limits=limits_named(given["limits"]) if given["limits"] else None,
+        screen_azimuth_deg=given["screen"],
+        screen_mirrored=given["mirrored"],
+    )
+
+
+def _band(given: dict[str, Any]) -> "tuple[Any, Any]":
+    """Indices of the plane, and of the axis to go to (None: as far as it goes)."""
+    from eucentric.core.errors import BadInput
+    from eucentric.knowledge.tilting import target_of
+
+    plane = target_of(given["along"])
+    to = target_of(given["to"]) if given["to"] else None
+    if plane.kind != "plane" or (to is not None and to.kind != "axis"):
+        raise BadInput(
+            f"along {plane.label}{'' if to is None else ' to ' + to.label} is no path",
+            "it runs along one plane to one axis",
+            "write --along '(1-10)' --to '[110]'",
+        )
+    return plane.indices, None if to is None else to.indices
+
+
+def _feature(text: str) -> tuple[float, ...]:
+    from eucentric.core.errors import BadInput
+    from eucentric.knowledge.tilting.written import numbers_of
+
+    numbers = numbers_of(text, "a feature is X,Y,Z in µm")
+    if len(numbers) != 3:
+        raise BadInput(
+            f"{len(numbers)} numbers for --feature", "x, y and z in µm are needed", "write 1.2,0,0.5"
+        )
+    return numbers
+
+
+def _positive(value: float, name: str) -> float:
+    if not 0 < value <= 20:
+        raise click.BadParameter("above 0 and at most 20 degrees", param_hint=name)
+    return value
+
+
+def _draw(
+    situation: "Situation", answer: "Answer | None", band: "Along | None", given: dict[str, Any]
+) -> None:
+    from eucentric.core.errors import BadInput
+    from eucentric.knowledge.tilting.chart import chart_of
+    from eucentric.knowledge.tilting.picture import Kind, picture
+    from eucentric.knowledge.tilting.telling import picture_lines
+
+    path: Path = given["map_file"]
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise BadInput(
+            f"a map can't be written as {path.name}", "PNG and SVG are drawn", "name it FILE.png or FILE.svg"
+        )
+    chart = chart_of(situation, answer, band, given["max_index"])
+    lines = picture_lines(situation, answer, band)
+    kind: Kind = "png" if path.suffix.lower() == ".png" else "svg"
+    drawn = picture(chart, situation.crystal, lines, kind, given["dark"])
+    try:
+        path.write_bytes(drawn)
+    except OSError as error:
+        raise BadInput(f"can't write {path}", str(error.strerror), "choose another file") from error
+
+
+def _print(
+    situation: "Situation",
+    answer: "Answer | None",
+    band: "Along | None",
+    near: tuple[Any, ...],
+    path: Path | None,
+) -> None:
+    from eucentric.knowledge.tilting import telling
+
+    lines = list(telling.situation_lines(situation))
+    if band is not None:
+        lines += telling.along_lines(situation, band)
+    elif answer is not None:
+        lines += telling.answer_lines(situation, answer)
+    else:
+        lines += telling.nearest_lines(situation, near)
+    click.echo("\n".join(lines))
+    if path is not None:
+        click.echo(f"map       {path}")
+
+
+def _print_json(
+    situation: "Situation",
+    answer: "Answer | None",
+    band: "Along | None",
+    near: tuple[Any, ...],
+    path: Path | None,
+) -> None:
+    unsure = answer is not None and answer.ambiguous
+    body: dict[str, Any] = {"ok": not unsure, "convention": "C1", "calibration": situation.stage.calibration}
+    body |= {"candidates": len(situation.candidates), "situation": situation.model_dump(mode="json")}
+    if answer is not None:
+        body |= {"answer": answer.model_dump(mode="json")}
+    if band is not None:
+        body |= {"along": band.model_dump(mode="json")}
+    if answer is None and band is None:
+        body |= {"nearest": [one.model_dump(mode="json") for one in near]}
+    if answer is not None and answer.ambiguous:
+        body |= {"error": _unsure(answer), "exit_code": 4}
+    if path is not None:
+        body |= {"map": str(path)}
+    click.echo(json.dumps(body, ensure_ascii=False))
+
+
+def _unsure(answer: "Answer") -> dict[str, Any]:
+    from eucentric.core.errors import NeedsClarification
+
+    look = answer.next_axis
+    where = (
+        "" if look is None else f"look at {list(look.uvw)} at {look.alpha_deg:.2f}, {look.beta_deg:.2f} deg"
+    )
+    error = NeedsClarification(
+        f"{answer.candidates} orientations fit, up to {answer.spread_deg:.1f} deg apart for {answer.target.label}",
+        "a tilt for one of them would be a guess; all are in answer.ways",
+        where or "add the azimuth of a g, or a third axis",
+    )
+    return {**error.as_dict(), "exit_code": error.exit_code}
