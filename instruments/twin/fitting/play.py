@@ -73,24 +73,25 @@ def effective_steps(steps: Floats, backlash: float, missed: Flags) -> tuple[Floa
 def explain(jumps: Jumps) -> Played:
     """Fit all of it: backlash by search, the rest by least squares; misses are found and left out."""
     steps = jumps.end - jumps.start
-    missed = np.zeros(len(steps), dtype=np.bool_)
-    low, high, period = 0.0, 0.5 * float(np.abs(steps).max()), _NO_SCREW
-    backlash = 0.0
+    missed, period = np.zeros(len(steps), dtype=np.bool_), _NO_SCREW
+    longest = 0.5 * float(np.abs(steps).max())
+    grid = np.concatenate([[0.0], np.geomspace(1e-4 * longest, longest, _GRID)])
     for _ in range(_ROUNDS):
-        backlash = _searched(jumps, missed, low, high, period)
+        backlash = _searched(jumps, missed, grid, period)
         period = _period(jumps, missed, backlash)
         missed = _missed(jumps, missed, backlash, period)[0]
-        width = 0.1 * backlash + 0.02 * float(np.median(np.abs(steps)))
-        low, high = max(0.0, backlash - width), backlash + width
-    for narrow in (0.1, 0.01):
-        low, high = max(0.0, backlash - narrow * width), backlash + narrow * width
-        backlash = _searched(jumps, missed, low, high, period)
+        grid = _around(backlash, max(0.25 * backlash, 2e-4 * longest))
+    for narrow in (0.05, 0.004):
+        backlash = _searched(jumps, missed, _around(backlash, max(narrow * backlash, 1e-5 * longest)), period)
     return _finished(jumps, missed, backlash, period)
 
 
-def _searched(jumps: Jumps, missed: Flags, low: float, high: float, period: float) -> float:
+def _around(middle: float, reach: float) -> Floats:
+    return np.linspace(max(0.0, middle - reach), middle + reach, _GRID)
+
+
+def _searched(jumps: Jumps, missed: Flags, grid: Floats, period: float) -> float:
     """The backlash that leaves least."""
-    grid = np.linspace(low, high, _GRID)
     return float(grid[int(np.argmin([_Fit(jumps, missed, one, period).cost for one in grid]))])
 
 
