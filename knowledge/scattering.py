@@ -36,6 +36,13 @@ def atomic_number(element: str) -> int:
     return _NUMBER[element]
 
 
+def element_of(number: int) -> str:
+    """Symbol of the element with that Z; BadInput if there is none."""
+    if not 1 <= number <= len(_NUMBER):
+        raise _unknown(str(number))
+    return list(_NUMBER)[number - 1]
+
+
 def _beta2(voltage_kv: float) -> float:
     gamma = 1 + voltage_kv / 510.99895
     return 1 - 1 / gamma**2

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from eucentric.instruments.twin.detector import (
     pulses,
     remaining,
 )
-from eucentric.instruments.twin.render import View, scattered_shares
+from eucentric.instruments.twin.render import View, lost_shares, scattered_shares
 from eucentric.instruments.twin.specimen import REFERENCE_MRAD, Specimen
 
 
@@ -64,6 +65,22 @@ class Shot:
         return np.asarray(self.start_s + self.line_s * np.arange(self.scan.rows))
 
 
+class Develops(Protocol):
+    """What becomes of a scan: an image on each detector, or a camera's patterns."""
+
+    def lit(self) -> Pixels:
+        """Counts of all lines with the beam on."""
+        ...
+
+    def dark(self) -> Pixels:
+        """Counts of all lines with the beam off."""
+        ...
+
+    def blank(self) -> Pixels:
+        """Zeros: no line was scanned."""
+        ...
+
+
 class Film:
     """The developing of one frame: what every line would show if nothing interrupts it."""
 
@@ -98,6 +115,11 @@ class Film:
         if not disc and outside:
             return self._scattered(outside)
         plane = np.float32(disc) * remaining(self._scattered(REFERENCE_MRAD), detector)
+        lost = lost_shares(
+            self._specimen, self._shot.scan, self._view, max(annulus[1], optics.convergence_mrad)
+        )
+        if lost is not None:
+            plane = plane * (1 - lost)
         return plane + self._scattered(outside) if outside else plane
 
     def _scattered(self, annulus: Annulus) -> Plane:
@@ -172,7 +194,7 @@ class _Background:
 
 
 def expose(
-    film: Film, shot: Shot, clock: Clock, stopped: Stops, *, lit: bool, threaded: bool
+    film: Develops, shot: Shot, clock: Clock, stopped: Stops, *, lit: bool, threaded: bool
 ) -> tuple[Pixels, int]:
     """The pixels and how many lines were scanned before the end or a stop.
 
@@ -195,5 +217,5 @@ def expose(
         return film.blank(), 0
     pixels = developing.result()
     for plane in pixels:
-        plane[lines:] = 0
+        plane[lines * (shot.scan.pattern_px or 1) :] = 0
     return pixels, lines

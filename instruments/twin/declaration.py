@@ -2,7 +2,14 @@
 
 import math
 
-from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, PositionErrors
+from eucentric.instruments.capabilities import (
+    AxisSpec,
+    Capabilities,
+    DetectorSpec,
+    PatternsSpec,
+    PositionErrors,
+)
+from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.column import optic_specs
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of
@@ -77,6 +84,21 @@ def _detectors(world: WorldSpec) -> tuple[DetectorSpec, ...]:
             insert_s=model.insert_s if model.retractable else 0.0,
         )
         for name, model in world.detectors.items()
+    ) + tuple(_camera(name, model) for name, model in world.cameras.items())
+
+
+def _camera(name: str, model: CameraModel) -> DetectorSpec:
+    return DetectorSpec(
+        name=name,
+        counts_per_electron=model.counts_per_electron,
+        collection_mrad=(0.0, model.width_mrad / 2),
+        saturation_counts=model.saturation_counts,
+        patterns=PatternsSpec(
+            max_px=model.max_px,
+            min_exposure_s=model.min_exposure_ms * 1e-3,
+            max_exposure_s=model.max_exposure_s,
+            max_patterns=model.max_patterns,
+        ),
     )
 
 

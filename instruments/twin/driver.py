@@ -269,16 +269,37 @@ class TwinDriver:
     def _need_detectors(self, names: tuple[str, ...], so: str) -> None:
         for name in names:
             if self._declared.detector(name) is None:
-                known = ", ".join(self._world.detectors)
+                known = ", ".join((*self._world.detectors, *self._world.cameras))
                 raise UnknownDetector(f"detector {name!r}", so, f"detectors: {known}")
 
     def _check_scan(self, scan: ScanSpec) -> None:
         self._need_detectors(scan.detectors, "nothing was scanned")
+        self._check_patterns(scan)
         fits = 1 <= scan.rows <= self._declared.max_pixels and 1 <= scan.columns <= self._declared.max_pixels
-        if not (fits and scan.dwell_s >= self._declared.min_dwell_s and 0 < scan.fov_m <= 50e-6):
+        least = 0.0 if scan.pattern_px else self._declared.min_dwell_s
+        if not (fits and scan.dwell_s >= least and 0 < scan.fov_m <= 50e-6):
             raise Unsupported(
                 f"scan of {scan.rows} x {scan.columns} px, {scan.fov_m:g} m, {scan.dwell_s:g} s",
                 f"up to {self._declared.max_pixels} px, 50e-6 m, at least {self._declared.min_dwell_s:g} s",
+                "nothing was scanned",
+            )
+
+    def _check_patterns(self, scan: ScanSpec) -> None:
+        spec = self._declared.camera(scan.detectors[0])
+        alone = len(scan.detectors) == 1 or not any(one in self._world.cameras for one in scan.detectors)
+        if not alone or (spec is None) is not (scan.pattern_px == 0):
+            raise Unsupported(
+                f"a scan with {', '.join(scan.detectors)}",
+                "a camera records patterns, one at a time, other detectors images",
+                "nothing was scanned",
+            )
+        if spec is None:
+            return
+        fits = 32 <= scan.pattern_px <= spec.max_px and scan.rows * scan.columns <= spec.max_patterns
+        if not (fits and spec.min_exposure_s <= scan.dwell_s <= spec.max_exposure_s):
+            raise Unsupported(
+                f"{scan.rows} x {scan.columns} patterns of {scan.pattern_px} px, {scan.dwell_s:g} s",
+                f"{spec.max_patterns} of {spec.max_px} px, {spec.min_exposure_s:g} to {spec.max_exposure_s:g} s",
                 "nothing was scanned",
             )
 
@@ -344,8 +365,9 @@ def _clock(kind: ClockKind, speed: float) -> Clock:
 
 def _check_faults(faults: tuple[FaultSpec, ...], world: WorldSpec) -> None:
     for fault in faults:
-        if fault.detector and fault.detector not in world.detectors:
+        known = (*world.detectors, *world.cameras)
+        if fault.detector and fault.detector not in known:
             raise BadInput(
                 f"fault {fault.name}: detector {fault.detector!r}",
-                remedy=f"known: {', '.join(world.detectors)}",
+                remedy=f"known: {', '.join(known)}",
             )

@@ -1,21 +1,26 @@
 """Truth about a twin, for bench and tests. Nothing else may import this."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eucentric.core.errors import BadInput
 from eucentric.instruments.driver import ScanSpec
+from eucentric.instruments.twin.dosemap import TILE
 from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultEvent
+from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
 from eucentric.instruments.twin.render import scattered_shares
 from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.flakes import Block, Flake
+from eucentric.instruments.twin.specimen.grains import Grain
 from eucentric.instruments.twin.specimen.lattice import Columns
 from eucentric.instruments.twin.stage import AXES
 from eucentric.instruments.twin.tiles import electrons_in_tiles
@@ -85,6 +90,19 @@ def _site_rows(number: int, block: Block, c: Columns) -> list[tuple[NDArray[Any]
             )
         )  # fmt: skip
     return rows
+
+
+@dataclass(frozen=True)
+class AtomsThere:
+    """True atoms of a file's structure in a field."""
+
+    x: NDArray[np.float64]
+    """(N,) [m]."""
+    y: NDArray[np.float64]
+    z: NDArray[np.float64]
+    element: NDArray[np.str_]
+    missing: NDArray[np.bool_]
+    """Taken by the beam."""
 
 
 class Oracle:
@@ -162,6 +180,38 @@ class Oracle:
             never = none.astype(np.bool_)
             return Sites(none, none, never, index, index, never, index, index, index)
         return Sites(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+    def atoms(self, box: Box) -> AtomsThere:
+        """Every atom of a file's structure in a box [m]."""
+        atoms = self._specimen.atoms
+        if atoms is None:
+            none = np.zeros(0)
+            return AtomsThere(none, none, none, none.astype(np.str_), none.astype(np.bool_))
+        placed = atoms.laid.within(box)
+        elements = atoms.laid.atoms.elements[placed.number]
+        return AtomsThere(placed.x, placed.y, placed.z, elements, atoms.missing(placed, box))
+
+    def grain(self, x: float, y: float) -> Grain:
+        """The grain at a place [m], with the orientation that it truly has."""
+        grains = self._specimen.grains
+        if grains is None:
+            raise BadInput("this world has no grains")
+        return grains.at(x, y)
+
+    def to_lab(self, grain: Grain, alpha: float, beta: float) -> NDArray[np.float64]:
+        """(3, 3) crystal Cartesian to lab at a true tilt [rad]."""
+        return np.asarray(np.array(Tilt(alpha, beta).rows) @ grain.to_specimen)
+
+    def particles(self, box: Box) -> NDArray[np.float64]:
+        """(n, 3) x, y, diameter [m] of the metal particles in a box [m]."""
+        found = self._specimen.particles.within(box)
+        return np.column_stack([found.x, found.y, found.draws[:, 0]])
+
+    def dose_per_tile(self, box: Box) -> NDArray[np.float64]:
+        """(rows, columns) [e/Å²] of the true 1 nm tiles that a box [m] touches, as the specimen has had it."""
+        first = [math.floor(low / TILE) for low in (box[0], box[2])]
+        last = [math.ceil(high / TILE) for high in (box[1], box[3])]
+        return self._specimen.change.dose.tiles(0, (first[0], last[0]), (first[1], last[1]))
 
     def _columns(self, box: Box) -> list[tuple[int, Block, Columns]]:
         flakes = self._specimen.flakes

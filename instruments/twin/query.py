@@ -13,6 +13,8 @@ from eucentric.instruments.twin.driver import TwinDriver
 from eucentric.instruments.twin.fault_words import read_faults
 from eucentric.instruments.twin.optics.presets import load_column, parsed, read_toml
 from eucentric.instruments.twin.presets import StagePreset
+from eucentric.instruments.twin.specimen.atomfile import find_atoms
+from eucentric.instruments.twin.specimen_spec import AtomsSpec, ClusterSpec
 from eucentric.instruments.twin.world import WorldSpec, load_world
 
 
@@ -28,6 +30,8 @@ class TwinQuery(Model):
     speed: float = Field(1.0, gt=0, le=1e4)
     """Instrument seconds a second, on a real or paced clock."""
     faults: str = Field("", max_length=2000)
+    atoms: str = Field("", max_length=4000)
+    """Path of a CIF, xyz file or LAMMPS dump, or a shipped phase: it lies there instead of the world's flakes."""
 
 
 def _read(query: dict[str, str]) -> TwinQuery:
@@ -83,7 +87,7 @@ def twin_driver(world: str, query: dict[str, str]) -> TwinDriver:
         Name of a shipped world or path of a TOML file.
     query
         seed, stage (ideal, good, worn, piezo, the world's own or a file), column (tuned, uncorrected or a file), clock
-        (virtual, paced, real), speed, faults.
+        (virtual, paced, real), speed, faults, atoms.
 
     Raises
     ------
@@ -91,6 +95,8 @@ def twin_driver(world: str, query: dict[str, str]) -> TwinDriver:
         Unknown world, key or value.
     """
     wanted, spec = _read(query), load_world(world)
+    if wanted.atoms:
+        spec = _with_atoms(spec, wanted.atoms)
     if wanted.column:
         spec = _under(spec, wanted.column)
     spec, stage = _on(spec, wanted.stage)
@@ -102,3 +108,14 @@ def twin_driver(world: str, query: dict[str, str]) -> TwinDriver:
         speed=wanted.speed,
         faults=read_faults(wanted.faults, spec.faults),
     )
+
+
+def _with_atoms(world: WorldSpec, file: str) -> WorldSpec:
+    """The world with these atoms in its flakes' place; its name tells which they are."""
+    found = find_atoms(file)
+    declared = (world.atoms or AtomsSpec(file=file)).model_copy(
+        update={"file": str(found.path), "sha256": found.sha256}
+    )
+    name = f"{world.name[:31]}-{found.sha256[:8]}"
+    nothing = {"flakes": None, "material": None, "defects": (), "clusters": ClusterSpec()}
+    return world.model_copy(update={"name": name, "atoms": declared, **nothing})

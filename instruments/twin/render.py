@@ -1,6 +1,7 @@
 """From specimen, stage motion and optics to the expected share of electrons in each pixel."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from eucentric.instruments.twin.optics.focus import Slope, focused, planes_of
 from eucentric.instruments.twin.optics.probe import ATOMIC_PIXEL, Beam
 from eucentric.instruments.twin.optics.scan_unit import STRAIGHT, Distortion, started_late
 from eucentric.instruments.twin.optics.spec import OpticsSpec
-from eucentric.instruments.twin.raster import make_raster
+from eucentric.instruments.twin.raster import Raster, make_raster
 from eucentric.instruments.twin.specimen import Specimen
 
 Plane = NDArray[np.float32]
@@ -88,10 +89,31 @@ def scattered_shares(specimen: Specimen, scan: ScanSpec, view: View) -> Plane:
     Motion during the scan moves every column exactly to where its line meets it; the probe is not
     distorted by motion within the few lines that it covers.
     """
+    return _seen(specimen, scan, view, lambda raster, atoms: specimen.scattered(raster, atoms=atoms))
+
+
+def lost_shares(specimen: Specimen, scan: ScanSpec, view: View, disc_mrad: float) -> Plane | None:
+    """Share of the bright disc that is lost otherwise (`Specimen.lost`), as the probe sees it; None: nothing."""
+    x, y, _ = centre_of(specimen, view)
+    half = max(scan.fov_m, scan.rows * scan.pixel_m)  # twice the field: tilt and motion widen it
+    if not specimen.thick((x - half, x + half, y - half, y + half)):
+        return None
+    return _seen(specimen, scan, view, lambda raster, atoms: specimen.lost(raster, disc_mrad), smooth=True)
+
+
+def _seen(
+    specimen: Specimen,
+    scan: ScanSpec,
+    view: View,
+    drawn: Callable[[Raster, bool], Plane],
+    *,
+    smooth: bool = False,
+) -> Plane:
+    """What is drawn on the frame's raster, blurred by the probe; `smooth`: without single atoms."""
     x, y, height = centre_of(specimen, view)
     beam = Beam(view.optics(specimen), view.defocus - height, view.others)
     shape, pixel = (scan.rows, scan.columns), scan.pixel_m
-    atoms = pixel <= ATOMIC_PIXEL and beam.shows_atoms
+    atoms = pixel <= ATOMIC_PIXEL and beam.shows_atoms and not smooth
     field_m = (scan.fov_m, scan.rows * pixel)
     planes = planes_of(beam, _surface(specimen, view, (x, y), field_m), pixel, shape)
     reach = max(one.reach for one in planes.beams)
@@ -100,7 +122,7 @@ def scattered_shares(specimen: Specimen, scan: ScanSpec, view: View) -> Plane:
     swing = min(_swing(motion[0], view, shape, pixel), max(shape) / 2)
     padding = math.ceil((reach / pixel + swing) / zoom) + 2
     raster = make_raster(shape, pixel, (x, y), motion, view.tilt, padding, zoom, view.distortion)
-    plane = focused(specimen.scattered(raster, atoms=atoms), planes, pixel * zoom, points=atoms)
+    plane = focused(drawn(raster, atoms), planes, pixel * zoom, points=atoms)
     margin = padding - (zoom > 1)
     plane = plane[margin : plane.shape[0] - margin, margin:]
     if zoom > 1:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from eucentric.core.errors import BeamLost
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
-from eucentric.instruments.twin.acquisition import Film, Shot, expose
+from eucentric.instruments.twin.acquisition import Develops, Film, Shot, expose
+from eucentric.instruments.twin.camera.patterns import Patterns
 from eucentric.instruments.twin.clock import Clock, Stops
 from eucentric.instruments.twin.column import Column
 from eucentric.instruments.twin.exposure import record_scan
@@ -90,15 +91,21 @@ class Scanner:
             lit = self._light.begin_scan()
         try:
             view = self._view(shot)
-            film = Film(self._specimen, shot, self._glitched(view, shot, due), (self._seed, _NOISE))
+            film = self._film(shot, self._glitched(view, shot, due))
             pixels, lines = expose(film, shot, self._clock, stopped, lit=lit, threaded=self._threaded)
             if lit:
                 pixels = self._darkened(pixels, shot, film, lines)
             frames = self._finish(shot, view, before, lines)
+            if isinstance(film, Patterns):
+                frames = frames.model_copy(update={"pattern_rad": film.pixel_rad})
         finally:
             with self._lock:
                 self._light.end_scan()
         return frames, self._stale(pixels, due, shot)
+
+    def _film(self, shot: Shot, view: View) -> Film | Patterns:
+        kind = Patterns if shot.scan.pattern_px else Film
+        return kind(self._specimen, shot, view, (self._seed, _NOISE))
 
     def _need_beam(self, time_s: float) -> None:
         if self._health.tripped():
@@ -129,12 +136,12 @@ class Scanner:
         with self._lock:
             return self._light.lit(times) & (times < self._clock.now())
 
-    def _darkened(self, pixels: Pixels, shot: Shot, film: Film, lines: int) -> Pixels:
+    def _darkened(self, pixels: Pixels, shot: Shot, film: Develops, lines: int) -> Pixels:
         """Noise where the beam was off."""
-        dark = ~self._lines_lit(shot)[:lines]
+        dark = np.repeat(~self._lines_lit(shot)[:lines], shot.scan.pattern_px or 1)
         if dark.any():
             for plane, noise in zip(pixels, film.dark(), strict=True):
-                plane[:lines][dark] = noise[:lines][dark]
+                plane[: len(dark)][dark] = noise[: len(dark)][dark]
         return pixels
 
     def _finish(self, shot: Shot, view: View, before: DriverState, lines: int) -> RawFrames:

@@ -23,6 +23,19 @@ def checked_element(element: str) -> str:
 Element = Annotated[str, AfterValidator(checked_element)]
 
 
+class TextureSpec(Model):
+    """Octaves of smooth noise."""
+
+    cells_nm: tuple[float, ...] = ()
+    sigmas: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _paired(self) -> "TextureSpec":
+        if len(self.cells_nm) != len(self.sigmas) or any(cell <= 0 for cell in self.cells_nm):
+            raise ValueError("cells_nm and sigmas need the same length, cells above zero")
+        return self
+
+
 class ColumnSpec(Model):
     """One atomic column of the plan-view cell."""
 
@@ -149,6 +162,81 @@ class ResidueSpec(Model):
     atoms_per_nm3: float = Field(122.0, gt=1)
 
 
+class GratingSpec(Model):
+    """A cross-grating replica: ridges of metal along both directions of a square net, of certified pitch."""
+
+    pitch_nm: float = Field(463.0, gt=50, le=1e5)
+    """2160 lines a millimetre."""
+    width_nm: float = Field(90.0, gt=5)
+    """Of a ridge."""
+    turn_deg: float = Field(0.0, gt=-45, le=45)
+    """From the stage's x axis to the first direction, towards y."""
+    element: Element = "Au"
+    thickness_nm: float = Field(6.0, gt=0, le=100)
+    """Of the metal on the ridges."""
+    roughness_nm: float = Field(6.0, ge=0, le=50)
+    """By which edges wander, one sigma; the middle of a ridge keeps its place on average."""
+
+    @model_validator(mode="after")
+    def _open(self) -> "GratingSpec":
+        if self.width_nm >= self.pitch_nm:
+            raise ValueError("the ridges are wider than their pitch")
+        return self
+
+
+class ParticlesSpec(Model):
+    """Metal particles on the film: spheres of all sizes, at random places."""
+
+    per_um2: float = Field(0.0, ge=0, le=5000)
+    diameter_nm: float = Field(10.0, gt=0.5, le=500)
+    """Median; spread log-normally by `log_sigma`."""
+    log_sigma: float = Field(0.25, ge=0, le=1)
+    element: Element = "Au"
+    atoms_per_nm3: float = Field(59.0, gt=1)
+
+
+class GrainsSpec(Model):
+    """A foil of grains: Voronoi cells, each a crystal that lies as its seed says."""
+
+    phases: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = Field(
+        min_length=1, max_length=20
+    )
+    """Structures that ship, such as SrTiO3; each grain is of one of them."""
+    size_um: float = Field(2.0, gt=0.05, le=500)
+    """Mean distance of grains."""
+    thickness_nm: float = Field(80.0, gt=2, le=1000)
+    texture: TextureSpec = TextureSpec()
+    """Of the thickness, relative."""
+    channelling: float = Field(0.5, ge=0, le=3)
+    """By which a low-index axis on the beam brightens the high-angle signal, at most (assumed)."""
+
+
+class AtomsSpec(Model):
+    """Atoms from a file: a CIF, an xyz file or a LAMMPS dump; laid down with its middle at a place."""
+
+    file: str = Field(min_length=1, max_length=4000)
+    """Path, or the name of a shipped phase such as SrTiO3."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Of the file: another content is then refused."""
+    centre_um: tuple[float, float] = (0.0, 0.0)
+    width_nm: float = Field(200.0, gt=0, le=20_000)
+    """A periodic structure is repeated over a square of this edge; others lie there once."""
+    thickness_nm: float = Field(5.0, gt=0, le=50)
+    """A periodic structure is repeated to this thickness; a cell that is thicker than that is taken as it is."""
+    zone: tuple[int, int, int] = (0, 0, 1)
+    """Direction [uvw] of the cell that points to the gun."""
+    turn_deg: float = 0.0
+    """About the beam, from x towards y."""
+    elements: dict[int, Element] = Field(default_factory=dict)
+    """Of the atom types of a LAMMPS dump, where the file does not name them."""
+
+    @model_validator(mode="after")
+    def _a_direction(self) -> "AtomsSpec":
+        if not any(self.zone):
+            raise ValueError("zone [000] is no direction")
+        return self
+
+
 class WidthSpec(Model):
     """A clipped log-normal width."""
 
@@ -174,19 +262,6 @@ class FlakesSpec(Model):
     def _not_too_many(self) -> "FlakesSpec":
         if (self.extent_um / self.pitch_um) ** 2 > 100_000:
             raise ValueError("more than 100000 flakes: enlarge pitch_um or reduce extent_um")
-        return self
-
-
-class TextureSpec(Model):
-    """Octaves of smooth noise."""
-
-    cells_nm: tuple[float, ...] = ()
-    sigmas: tuple[float, ...] = ()
-
-    @model_validator(mode="after")
-    def _paired(self) -> "TextureSpec":
-        if len(self.cells_nm) != len(self.sigmas) or any(cell <= 0 for cell in self.cells_nm):
-            raise ValueError("cells_nm and sigmas need the same length, cells above zero")
         return self
 
 

@@ -10,19 +10,24 @@ from pydantic import Field, ValidationError, model_validator
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.damage_spec import DamageSpec
 from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.specimen_spec import (
+    AtomsSpec,
     BarsSpec,
     ClusterSpec,
     ContaminationSpec,
     DefectSpec,
     FilmSpec,
     FlakesSpec,
+    GrainsSpec,
+    GratingSpec,
     HeightSpec,
     MaterialSpec,
+    ParticlesSpec,
     ResidueSpec,
 )
 
@@ -75,6 +80,10 @@ class WorldSpec(Model):
     clusters: ClusterSpec = ClusterSpec()
     flakes: FlakesSpec | None = None
     film: FilmSpec | None = None
+    grating: GratingSpec | None = None
+    grains: GrainsSpec | None = None
+    particles: ParticlesSpec = ParticlesSpec()
+    atoms: AtomsSpec | None = None
     bars: BarsSpec | None = None
     residue: ResidueSpec = ResidueSpec()
     contamination: ContaminationSpec = ContaminationSpec(share_of_monolayer=0.0)
@@ -91,6 +100,8 @@ class WorldSpec(Model):
     unblank_s: float = Field(0.0, ge=0)
     """How long it stands on the first and on the last pixel, if parked; 0: for the frame's overhead [s]."""
     detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(DETECTORS))
+    cameras: dict[str, CameraModel] = Field(default_factory=dict)
+    """What records diffraction patterns, below all detectors."""
     stages: dict[str, StagePreset] = Field(default_factory=dict)
     """Stage presets of this world, beside the built-in ones."""
     faults: dict[str, tuple[FaultSpec, ...]] = Field(default_factory=dict)
@@ -100,6 +111,8 @@ class WorldSpec(Model):
     def _complete(self) -> "WorldSpec":
         if (self.flakes is None) != (self.material is None):
             raise ValueError("flakes and material belong together: one of them is missing")
+        if both := set(self.detectors) & set(self.cameras):
+            raise ValueError(f"{', '.join(sorted(both))} is a detector and a camera")
         return self
 
 
@@ -124,6 +137,16 @@ def _text(world: str) -> str:
         ) from error
 
 
+def _beside(spec: WorldSpec, world: str) -> WorldSpec:
+    """The same with a relative path of atoms made absolute, if there is such a file beside the world's."""
+    if spec.atoms is None or world in shipped_worlds():
+        return spec
+    near = Path(world).expanduser().resolve().parent / spec.atoms.file
+    if not near.is_file():
+        return spec
+    return spec.model_copy(update={"atoms": spec.atoms.model_copy(update={"file": str(near)})})
+
+
 def load_world(world: str) -> WorldSpec:
     """The world of that name, or the one described in a TOML file at that path.
 
@@ -134,7 +157,7 @@ def load_world(world: str) -> WorldSpec:
     """
     text = _text(world)
     try:
-        return WorldSpec.model_validate(tomllib.loads(text))
+        return _beside(WorldSpec.model_validate(tomllib.loads(text)), world)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"world {visible(world, limit=200)!r} is not TOML", visible(str(error))) from error
     except ValidationError as error:

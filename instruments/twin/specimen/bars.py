@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.specimen.canvas import Canvas, CrossSection, Floats, Plane
+from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Floats, Plane
 from eucentric.instruments.twin.specimen_spec import BarsSpec
 
 _ATOMS_PER_A3 = 0.085
@@ -41,11 +41,15 @@ class Bars:
         assert depth is not None
         return depth
 
+    def near(self, box: Box) -> bool:
+        """Whether a bar may touch a box [m]."""
+        x0, x1, y0, y1 = box
+        corners = self.depth(np.array([[x0, (x0 + x1) / 2, x1]]), np.array([[y0], [(y0 + y1) / 2], [y1]]))
+        return float(corners.max()) >= -0.3 * math.hypot(x1 - x0, y1 - y0)
+
     def thickness(self, raster: Raster) -> Plane | None:
         """Metal in each pixel [m]; None if the raster sees none."""
-        x0, x1, y0, y1 = raster.box()
-        corners = self.depth(np.array([[x0, (x0 + x1) / 2, x1]]), np.array([[y0], [(y0 + y1) / 2], [y1]]))
-        if float(corners.max()) < -0.3 * math.hypot(x1 - x0, y1 - y0):
+        if not self.near(raster.box()):
             return None
         depth = self.depth(raster.x[None, :], raster.y2d())
         if float(depth.max()) <= 0:

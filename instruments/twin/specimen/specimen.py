@@ -10,6 +10,8 @@ from eucentric.instruments.twin.exposure_log import ExposureLog
 from eucentric.instruments.twin.hashing import draws, subseed
 from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.specimen import texture
+from eucentric.instruments.twin.specimen.atomfile import find_atoms, read_atoms
+from eucentric.instruments.twin.specimen.atoms import Atoms
 from eucentric.instruments.twin.specimen.bars import Bars
 from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Part, Plane
 from eucentric.instruments.twin.specimen.change import Change
@@ -17,6 +19,10 @@ from eucentric.instruments.twin.specimen.defects import Imperfections
 from eucentric.instruments.twin.specimen.dirt import Dirt
 from eucentric.instruments.twin.specimen.film import Film, Hole
 from eucentric.instruments.twin.specimen.flakes import FlakeBed, sow
+from eucentric.instruments.twin.specimen.grains import Grains
+from eucentric.instruments.twin.specimen.grating import Grating
+from eucentric.instruments.twin.specimen.laid import Laid, checked
+from eucentric.instruments.twin.specimen.particles import Particles
 from eucentric.instruments.twin.specimen.residue import Residue
 from eucentric.instruments.twin.specimen.sheets import Flakes
 from eucentric.instruments.twin.world import WorldSpec
@@ -28,6 +34,7 @@ REFERENCE_MRAD: Annulus = (60.0, 140.0)
 """Cross-sections are known for this annulus; `Specimen.towards` derives those of others."""
 _MOST_ANNULI = 8
 _FLAKES, _FILM, _FILM_TEXTURE, _DIRT, _HEIGHT, _TILT, _RESIDUE, _CHANGE = range(1, 9)
+_GRATING, _PARTICLES, _ATOMS, _GRAINS = range(9, 13)
 
 
 class Specimen:
@@ -41,13 +48,17 @@ class Specimen:
 
     def __init__(self, world: WorldSpec, seed: int, exposures: ExposureLog | None = None) -> None:
         self.world = world
-        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _CHANGE + 1)}
+        self._seeds = {label: subseed(seed, label) for label in range(_FLAKES, _GRAINS + 1)}
         log = ExposureLog() if exposures is None else exposures
         self.change = Change(world.damage, world.optics.voltage_kv, self._seeds[_CHANGE], log)
         self._annuli: dict[Annulus, Specimen] = {}
         seen = self._cross_section(REFERENCE_MRAD)
         self.film = self._make_film(seen)
         self.flakes = self._make_flakes(seen)
+        self.grains = Grains(world.grains, self._seeds[_GRAINS], world.optics, seen) if world.grains else None
+        self.grating = Grating(world.grating, self._seeds[_GRATING], seen) if world.grating else None
+        self.particles = Particles(world.particles, self._seeds[_PARTICLES], seen)
+        self.atoms = self._make_atoms(seen)
         self._residue = Residue(world.residue, self._seeds[_RESIDUE], seen)
         self.dirt = Dirt(world.contamination, self._seeds[_DIRT], self.change, self._monolayer(), 1.0)
         self._bars = Bars(world.bars, world.optics.voltage_kv, seen) if world.bars else None
@@ -78,6 +89,15 @@ class Specimen:
         bed = FlakeBed.of(sow(world.flakes, self._seeds[_FLAKES]))
         return Flakes(bed, world.material, imperfections, self.change, seen)
 
+    def _make_atoms(self, seen: CrossSection) -> Atoms | None:
+        spec = self.world.atoms
+        if spec is None:
+            return None
+        found = find_atoms(spec.file)
+        checked(spec, found.path, found.sha256)
+        seed = self._seeds[_ATOMS]
+        return Atoms(Laid(read_atoms(found.path, spec.elements), spec, seed), seed, self.change, seen)
+
     def _monolayer(self) -> float:
         """What contamination is measured by: a layer of the flakes, or of Ti3C2O2 where there are none."""
         return self.flakes.layer_fraction if self.flakes else 0.0047
@@ -98,8 +118,9 @@ class Specimen:
         def turned(part: Any) -> Any:
             return part and part.towards(seen)
 
-        other.film, other.flakes = turned(self.film), turned(self.flakes)
-        other._residue, other._bars = turned(self._residue), turned(self._bars)
+        for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
+            setattr(other, name, turned(getattr(self, name)))
+        other.grains = self.grains.seen_by(annulus, seen) if self.grains else None
         other.dirt = self.dirt.times(screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         return other
 
@@ -111,7 +132,16 @@ class Specimen:
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order in which they are drawn: bars darken what was drawn before them."""
-        every = (self.film, self.flakes, self._residue, self.dirt, self._bars)
+        on_film = (
+            self.film,
+            self.grains,
+            self.grating,
+            self.flakes,
+            self.atoms,
+            self.particles,
+            self._residue,
+        )
+        every = (*on_film, self.dirt, self._bars)
         return tuple(part for part in every if part is not None)
 
     def height(self, x: float, y: float) -> float:
@@ -140,13 +170,25 @@ class Specimen:
             total *= 1 - np.clip(depth / raster.pixel + 0.5, 0, 1).astype(np.float32)
         return total
 
-    def direct(self, raster: Raster) -> Plane | None:
-        """Share of the beam that reaches the bright disc but for what `scattered` takes; None: all of it.
+    def thick(self, box: Box) -> bool:
+        """Whether anything in a box [m] takes electrons out of the bright disc besides what `scattered` takes."""
+        return self.grains is not None or (self._bars is not None and self._bars.near(box))
 
-        (rows, columns) float32. Bars take what they stop.
+    def lost(self, raster: Raster, disc_mrad: float) -> Plane:
+        """(rows, columns) float32 share of the bright disc that bars stop and Bragg reflections take out of it.
+
+        Parameters
+        ----------
+        disc_mrad
+            What goes to a smaller angle is still in the disc.
         """
+        lost = np.zeros(raster.shape, np.float32)
+        if self.grains is not None:
+            lost = self.grains.lost(raster, disc_mrad)
         metal = self._bars.thickness(raster) if self._bars else None
-        return None if metal is None or self._bars is None else self._bars.passed(metal)
+        if metal is not None and self._bars is not None:
+            lost = 1 - (1 - lost) * self._bars.passed(metal)
+        return raster.shifted(lost)
 
     def holes(self, box: Box) -> list[Hole]:
         """Holes of the film that may touch a box [m]."""
