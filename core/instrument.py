@@ -70,6 +70,8 @@ class OpticsChange(Model):
     beam_shift_y_nm: Annotated[float, Unit("nm")] | None = None
     probe_current_pa: Annotated[float, Field(gt=0), Unit("pA")] | None = None
     fov_nm: Annotated[float, Field(gt=0), Unit("nm")] | None = None
+    a1_x_nm: Annotated[float, Unit("nm")] | None = None
+    a1_y_nm: Annotated[float, Unit("nm")] | None = None
 
 
 _LEAST_PX = 16

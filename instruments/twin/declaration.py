@@ -111,7 +111,7 @@ def declare(
     return Capabilities(
         vendor="Eucentric",
         model=f"twin {world.name}",
-        serial=f"{stage_name}-{seed}",
+        serial="-".join(filter(None, (stage_name, world.column, str(seed)))),
         simulated=True,
         axes=axis_specs(preset),
         optics=optic_specs(world.optics),

@@ -175,6 +175,10 @@ class Scanner:
                 self._light.column.focus_error += fault.defocus_nm * 1e-9
             elif fault.kind == "astigmatism_jump":
                 self._light.column.astigmatism_error += complex(*fault.a1_nm) * 1e-9
+            elif fault.kind == "contamination_growth":
+                self._specimen.change.contaminate(fault.growth)
+            elif fault.kind == "specimen_hole":
+                self._burst(fault, time_s)
             elif fault.kind == "detector_not_inserted":
                 self._detectors.fail(name)
             elif fault.kind == "detector_saturation":
@@ -182,6 +186,12 @@ class Scanner:
             elif fault.kind in GAUGE_KINDS:
                 self._health.begin(fault, time_s)
             self._faults.record(fault, time_s, name if fault.kind.startswith("detector_") else "")
+
+    def _burst(self, fault: FaultSpec, time_s: float) -> None:
+        """A hole opens where the field is."""
+        x, y, radius = (size * 1e-9 for size in fault.hole_nm)
+        place, shift = self._stage.actual(np.array([time_s]))[0], self._light.column.beam_shift
+        self._specimen.change.hole(float(place[0]) + shift[0] + x, float(place[1]) + shift[1] + y, radius)
 
     def _glitched(self, view: View, shot: Shot, due: tuple[FaultSpec, ...]) -> View:
         """The scan coils throw some lines sideways."""

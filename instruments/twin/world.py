@@ -91,6 +91,8 @@ class WorldSpec(Model):
     height: HeightSpec = HeightSpec()
     optics: OpticsSpec = OpticsSpec()
     scan: ScanUnitSpec = ScanUnitSpec()
+    column: str = Field("", max_length=40)
+    """Name of a column that was put in place of the world's own, for the instrument's name."""
     pole_piece: PolePieceSpec = PolePieceSpec()
     health: HealthSpec = HealthSpec()
     beam_idle: Literal["blanked", "parked"] = "blanked"

@@ -167,6 +167,13 @@ def _transfer(beam: Beam, shape: tuple[int, int], pixel: float, points: bool) ->
     return np.asarray(transfer / taken_back(down * pixel_a, across * pixel_a)) if points else transfer
 
 
+def transfer_at(beam: Beam, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a round probe shows of waves with these frequencies [1/Å], as a part of their amplitude."""
+    across = frequency.astype(np.float32)[None, :]
+    found = np.abs(_coherent(beam, np.zeros((1, 1), np.float32), across))[0]
+    return np.asarray(found * np.exp(-2 * (np.pi * _gauss_a(beam.optics) * frequency) ** 2), np.float64)
+
+
 def blurred(plane: Plane, beam: Beam, pixel: float, *, points: bool = False) -> Plane:
     """`plane` as the probe sees it; wraps round at the edges, so pad by `Beam.reach` first.
 
