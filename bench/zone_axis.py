@@ -16,7 +16,7 @@ import numpy as np
 
 from eucentric.bench.contract import at_most, report, share_at_least
 from eucentric.bench.zone_axis_port import ZoneAxisPort
-from eucentric.core.errors import EucentricError, LimitRefused, Refused
+from eucentric.core.errors import BadInput, EucentricError, LimitRefused, Refused
 from eucentric.core.instrument import StageMove
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.oracle import Oracle
@@ -259,6 +259,7 @@ def _go(case: Case, uvw: Uvw, readings: list[Row]) -> dict[str, Any]:
         "allowed_deg": allowed_deg(case.stage),
         "feature_off": case.port.farthest,
         "moves": case.port.moves,
+        "missed": case.port.missed,
         "seconds": round(time.process_time() - start, 3),
     }
 
@@ -268,7 +269,7 @@ def _ended(args: dict[str, Any], case: Case) -> dict[str, Any]:
         done = tilt_to_zone_axis.TOOL.run(tilt_to_zone_axis.TOOL.args.model_validate(args), case.port.context)
     except LimitRefused as error:
         return {"ended": "out of reach", "why": str(error)}
-    except Refused as error:
+    except (Refused, BadInput) as error:  # several fit, or what was read contradicts itself
         return {"ended": "asked", "why": str(error)}
     except EucentricError as error:
         return {"ended": type(error).__name__, "why": str(error)}
@@ -299,7 +300,7 @@ def _refusal(case: Case, rng: np.random.Generator) -> dict[str, Any] | None:
     return found | {"pass": (right or found["ended"] == "asked") and found["moves"] == 0}
 
 
-def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
+def run(quick: bool = False, seed: int = 7) -> Row:
     """Arrivals, refusals, questions and the feature on the way [DECISIONS 14]."""
     count = 16 if quick else _NEEDED + 80
     arrivals, refusals = [], []
@@ -310,14 +311,19 @@ def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
         refusals += [refused] if refused else []
         arrivals += _arrivals(case, rng)
     asked = [one for one in arrivals if one["ended"] == "asked"]
-    gone = [one for one in arrivals if one["ended"] != "asked"]
+    gone = [one for one in arrivals if one["ended"] != "asked" and not one["missed"]]
+    missed = [one for one in arrivals if one["missed"]]
     return report(
-        "zone-axis", seed, _figures(gone, asked), _bars(gone, asked, refusals), cases=arrivals + refusals
+        "zone-axis",
+        seed,
+        _figures(gone, asked, missed),
+        _bars(gone, asked, missed, refusals),
+        cases=arrivals + refusals,
     )
 
 
-def _figures(gone: list[Row], asked: list[Row]) -> dict[str, float]:
-    figures: dict[str, float] = {"went": len(gone), "asked": len(asked)}
+def _figures(gone: list[Row], asked: list[Row], missed: list[Row]) -> dict[str, float]:
+    figures: dict[str, float] = {"went": len(gone), "asked": len(asked), "missed": len(missed)}
     for stage in _STAGES:
         off = sorted(one["off_deg"] for one in gone if one["stage"] == stage and one["ended"] == "arrived")
         if off:
@@ -328,14 +334,13 @@ def _figures(gone: list[Row], asked: list[Row]) -> dict[str, float]:
     return figures
 
 
-def _bars(gone: list[Row], asked: list[Row], refusals: list[Row]) -> list[Row]:
-    def share(
-        claim: str, which: Callable[[dict[str, Any]], bool], rows: list[Row], bar: float, n: int
-    ) -> dict[str, Any]:
+def _bars(gone: list[Row], asked: list[Row], missed: list[Row], refusals: list[Row]) -> list[Row]:
+    def share(claim: str, which: Callable[[Row], bool], rows: list[Row], bar: float, n: int) -> Row:
         return share_at_least(claim, sum(map(which, rows)), len(rows), bar, n_needed=n)
 
     arrived = [one for one in gone if one["ended"] == "arrived"]
     moved = [one["moves"] for one in asked]
+    claimed = sum(one["ended"] == "arrived" and not one["pass"] for one in missed)
     return [
         share("arrived within the bar of the preset", lambda one: one["pass"], gone, 0.95, _NEEDED),
         share("the feature never left the field", lambda one: one["feature_off"] < 1, arrived, 1.0, 100),
@@ -345,6 +350,9 @@ def _bars(gone: list[Row], asked: list[Row], refusals: list[Row]) -> list[Row]:
             refusals,
             1.0,
             60,
+        ),
+        at_most(
+            "said to have arrived elsewhere after tilts that the stage missed", claimed, 0, n=len(missed)
         ),
         at_most(
             "moves before an ambiguous orientation was asked about", max(moved, default=0), 0, n=len(asked)

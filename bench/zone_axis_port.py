@@ -35,6 +35,9 @@ from eucentric.knowledge.notebook import Notebook
 from eucentric.tools.base import Context
 from eucentric.tools.scanning import pattern_scan
 
+_SURELY = math.radians(1.5)
+"""A tilt of more than any backlash moves the holder, unless the stage misses it [rad]."""
+
 
 class ZoneAxisPort:
     """One twin in one person's hands."""
@@ -48,11 +51,13 @@ class ZoneAxisPort:
         self.moves = 0
         self.farthest = 0.0
         """How far the feature has been from the middle of an image, at worst, over half the field."""
+        self.missed = 0
+        """Tilts that the stage said it made and did not."""
         self._feature: tuple[float, float] | None = None
 
     def watch(self) -> None:
         """From now on the feature is what is in the middle."""
-        self._feature, self.farthest, self.moves = self._middle(), 0.0, 0
+        self._feature, self.farthest, self.moves, self.missed = self._middle(), 0.0, 0, 0
 
     # --- truth ----------------------------------------------------------------------------------------------
 
@@ -80,7 +85,21 @@ class ZoneAxisPort:
 
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves += 1
-        self.guard.move(to_si(STAGE, target.model_dump(exclude_none=True)))
+        wanted, before, told = (
+            to_si(STAGE, target.model_dump(exclude_none=True)),
+            self.oracle.actual(),
+            self.guard.state(),
+        )
+        try:
+            self.guard.move(wanted)
+        finally:
+            after = self.oracle.actual()
+            asked = {
+                name: wanted[name] - told.commanded[name] for name in ("alpha", "beta") if name in wanted
+            }
+            self.missed += any(
+                abs(way) > _SURELY and after[name] == before[name] for name, way in asked.items()
+            )
         return self.state()
 
     def set_optics(self, change: OpticsChange) -> MicroscopeState:
