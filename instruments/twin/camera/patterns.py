@@ -1,5 +1,6 @@
 """Diffraction patterns as the camera records them: one for each pixel of a raster, side by side in one array."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.driver import Pixels, ScanSpec
 from eucentric.instruments.twin.acquisition import Shot
 from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.camera.thin import ThinPatterns
 from eucentric.instruments.twin.geometry import Tilt
+from eucentric.instruments.twin.optics.probe import Beam
 from eucentric.instruments.twin.optics.spec import OpticsSpec
 from eucentric.instruments.twin.raster import make_raster
 from eucentric.instruments.twin.render import View, centre_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.knowledge.diffraction import Illumination, Look, Screen, pattern, reflections
-from eucentric.knowledge.diffraction.picture import spot_image
-from eucentric.knowledge.diffraction.spots import Spots
 
 Plane = NDArray[np.float32]
 _FARTHEST = 2.4
@@ -82,8 +83,10 @@ class Patterns:
 
     def _one(self, x: float, y: float) -> Plane:
         grains, tilt = self._specimen.grains, self._view.tilt
-        if grains is None or self._specimen.opaque(x, y):
-            return self._direct(0.0 if self._specimen.opaque(x, y) else 1.0)
+        if self._specimen.opaque(x, y):
+            return np.zeros((self._screen.rows, self._screen.columns), np.float32)
+        if grains is None:
+            return self._thin.at(x, y)
         grain = grains.at(x, y)
         along = grains.thickness_nm(x, y) / max(tilt.rows[2][2], 0.1)
         thickness = max(_ALIKE_NM, round(along / _ALIKE_NM) * _ALIKE_NM)
@@ -94,14 +97,11 @@ class Patterns:
             self._drawn[key] = pattern(known, to_lab, self._light, thickness, self._screen, self._look)
         return self._drawn[key]
 
-    def _direct(self, share: float) -> Plane:
-        """The direct beam alone: nothing crystalline is there."""
-        key = "direct", share
-        if key not in self._drawn:
-            none = np.zeros(0)
-            spots = Spots(np.zeros((0, 3), np.int64), np.zeros((0, 2)), none, none)
-            self._drawn[key] = np.float32(share) * spot_image(spots, self._light, self._screen, self._look)
-        return self._drawn[key]
+    @cached_property
+    def _thin(self) -> ThinPatterns:
+        height = centre_of(self._specimen, self._view)[2]
+        beam = Beam(self._view.optics(self._specimen), self._view.defocus - height, self._view.others)
+        return ThinPatterns(self._specimen, beam, self._view.tilt, self._screen.rows, self._screen.per_pixel)
 
 
 def _matrix(tilt: Tilt) -> NDArray[np.float64]:

@@ -131,6 +131,11 @@ class Film:
         self.fraction = CARBON_FILM_ATOMS_PER_A3 * spec.thickness_nm * 10 * cross_section_a2("C")
         """Share of the beam that it sends onto the detector."""
 
+    @property
+    def seed(self) -> int:
+        """Of its texture."""
+        return self._seeds[1]
+
     def towards(self, cross_section_a2: CrossSection) -> "Film":
         """The same film as another detector sees it."""
         return Film(self.spec, self._seeds, cross_section_a2)
@@ -139,9 +144,13 @@ class Film:
         """Holes that may touch a box [m]."""
         return holes_in(self.spec, self._seeds[0], box)
 
+    def cover(self, raster: Raster) -> Plane:
+        """Share of each pixel that carbon covers, (rows, columns) float32."""
+        return film_coverage(self.spec, self._seeds[0], raster)
+
     def draw(self, canvas: Canvas) -> None:
         """Carbon with its grain, but for the holes."""
-        film = film_coverage(self.spec, self._seeds[0], canvas.raster)
+        film = self.cover(canvas.raster)
         canvas.solid += film
         if film.any():
             grain = texture.lognormal(self._seeds[1], self._octaves, canvas.raster)

@@ -26,7 +26,8 @@ from eucentric.instruments.twin.specimen.particles import Particles
 from eucentric.instruments.twin.specimen.residue import Residue
 from eucentric.instruments.twin.specimen.sheets import Flakes
 from eucentric.instruments.twin.world import WorldSpec
-from eucentric.knowledge.scattering import haadf_cross_section_a2, screened_ratio
+from eucentric.knowledge.diffraction import atomic_factor_a
+from eucentric.knowledge.scattering import atomic_number, haadf_cross_section_a2, screened_ratio
 
 Annulus = tuple[float, float]
 
@@ -113,16 +114,38 @@ class Specimen:
         return self._annuli[annulus]
 
     def _seen_by(self, annulus: Annulus) -> "Specimen":
-        other, seen = copy.copy(self), self._cross_section(annulus)
-
-        def turned(part: Any) -> Any:
-            return part and part.towards(seen)
-
-        for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
-            setattr(other, name, turned(getattr(self, name)))
+        seen = self._cross_section(annulus)
+        other = self._with(seen, screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         other.grains = self.grains.seen_by(annulus, seen) if self.grains else None
-        other.dirt = self.dirt.times(screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         return other
+
+    def _with(self, seen: CrossSection, carbon: float) -> "Specimen":
+        """The same with another weight of each element; that of carbon is so many times the reference's."""
+        other = copy.copy(self)
+        for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
+            part: Any = getattr(self, name)
+            setattr(other, name, part and part.towards(seen))
+        other.dirt = self.dirt.times(carbon)
+        return other
+
+    def by_amplitude(self) -> "Specimen":
+        """The same specimen, its `scattered` being the density of scattering amplitude straight on [1/Å]."""
+
+        def amplitude_a(element: str) -> float:
+            return float(atomic_factor_a(element, np.zeros(1))[0])
+
+        carbon = amplitude_a("C") / self._cross_section(REFERENCE_MRAD)("C")
+        other = self._with(amplitude_a, carbon)
+        other._bars = None  # no wave comes through
+        return other
+
+    @property
+    def heaviest(self) -> str:
+        """The heaviest element of its crystals; carbon if there are none."""
+        found = set(self.world.material.contained) if self.world.material else set[str]()
+        if self.atoms is not None:
+            found |= {str(name) for name in np.unique(self.atoms.laid.atoms.elements)}
+        return max(found, key=atomic_number, default="C")
 
     def _draw_slope(self) -> tuple[float, float]:
         size, turn = draws(self._seeds[_TILT], 2)
