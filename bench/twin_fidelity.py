@@ -175,10 +175,10 @@ def _columns(frame: Frame) -> Floats:
     kept: list[Floats] = []
     far = 0.5 / frame.pixel_a
     edge = _EDGE_A / frame.pixel_a
-    for place in frame.xy:
-        if (place > edge).all() and (place < np.array(frame.share.shape[::-1]) - 1 - edge).all():
-            if all(np.hypot(*(place - other)) > far for other in kept):
-                kept.append(place)
+    last = np.array(frame.share.shape[::-1]) - 1 - edge
+    for place in frame.xy[((frame.xy > edge) & (frame.xy < last)).all(axis=1)]:
+        if all(np.hypot(*(place - other)) > far for other in kept):
+            kept.append(place)
     return np.array(kept)
 
 
