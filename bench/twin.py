@@ -52,7 +52,7 @@ def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[st
     claim = "256 x 256 pattern with bands: median CPU ms on one thread"
     bars.append(at_most(claim, statistics.median(spent), _PATTERN_BAR_MS, n=len(spent), n_needed=_PATTERNS))
     for name, (found, more) in {
-        "multislice": twin_fidelity.run(shared, shared / "multislice"),
+        "multislice": twin_fidelity.run(shared, quick),
         "stage": twin_stage.run(quick, seed),
         "faults": twin_session.faulted(quick, seed),
         "replay": twin_session.replayed(quick),
