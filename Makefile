@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REQUEST := Find monolayer Ti3C2 flakes, image three at atomic resolution below 2e4 e/Å2 and tell me the Ti vacancy density
+WORKERS ?= 2
 BENCH ?= demo frame overhead
 
 .PHONY: setup demo test check bench docs clean
@@ -24,7 +25,7 @@ demo: setup
 	    --store "demo-store/$$(date +%Y%m%d-%H%M%S)" --approve "$$approve"
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
 check: setup
 	$(BIN)/ruff check .

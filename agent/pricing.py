@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from eucentric.agent.card import gate_card
 from eucentric.agent.deadline import Deadline, deadline
+from eucentric.agent.foresight import foreseen
 from eucentric.agent.gate import Asked, needs_words
 from eucentric.agent.permit import ANY_PLAN, Terms, binding_of
 from eucentric.agent.preview import Preview, envelope_for, preview
@@ -37,11 +38,14 @@ def priced(run: Run, plan: Plan, budget_e_per_a2: float) -> Preview:
     limits = run.instrument.limits()
     shown = preview(plan, setting, budget_e_per_a2, run.dose_at(None), run.dose_in, limits)
     shown = _with_earlier_reach(run, shown, plan)
-    problems = [_NO_CARD] if shown.frames and run.specimen is None else []
+    ahead = foreseen(run, plan)
+    problems = [*ahead.problems]
+    problems += [_NO_CARD] if shown.frames and run.specimen is None else []
     problems += _denied(run, rated(run, plan, shown))
     if shown.asks:
         problems += _too_late(shown, deadline_of(run))
-    return shown.model_copy(update={"problems": (*shown.problems, *problems)})
+    added = {"problems": (*shown.problems, *problems), "notes": (*shown.notes, *ahead.lines)}
+    return shown.model_copy(update=added)
 
 
 def rated(run: Run, plan: Plan, shown: Preview) -> Needs:
@@ -118,7 +122,10 @@ def near_words(shown: Preview, capabilities: Capabilities) -> str:
         for key, (low, high) in ((key, getattr(shown, key)) for key in STAGE if key in Preview.model_fields)
         if (spec := capabilities.axis(STAGE[key].si)) is not None and spec.lower < 0 < spec.upper
     ]
-    shares = [("dose", dose, "of the budget at a target"), ("stage", max(travel, default=0.0), "of its travel")]
+    shares = [
+        ("dose", dose, "of the budget at a target"),
+        ("stage", max(travel, default=0.0), "of its travel"),
+    ]
     return "; ".join(f"{name} {share:.0%} {of}" for name, share, of in shares if share >= 0.1)
 
 

@@ -27,6 +27,8 @@ from eucentric.tools.catalogue import tool_named
 from eucentric.tools.go_to_target import settled_s
 from eucentric.tools.move_stage import target_of
 from eucentric.tools.scanning import predicted_dose
+from eucentric.tools.tilting.arrive import TiltArgs, tilt_reach
+from eucentric.tools.tilting.follow import tracking_fov_nm
 
 _UNITS = ("um", "nm", "us", "pa", "pm", "deg", "kv", "mrad", "px", "a2")
 _MOVERS = ("go_to_target", "move_stage", "survey")
@@ -259,6 +261,8 @@ def _shown(name: str, args: Any, cost: Cost, walk: Walk) -> Cost:
 def _widest(name: str, args: Any, walk: Walk) -> None:
     """Keep track of the widest field."""
     present = walk.setting.state.optics.get("fov_nm", 0.0) * 1e-3
+    if isinstance(args, TiltArgs) and args.fov_nm is None:
+        present = tracking_fov_nm(walk.setting.capabilities) * 1e-3
     asked = getattr(args, "fov_um", None) or (getattr(args, "fov_nm", None) or 0.0) * 1e-3
     if tool_named(name).risk == "expose":
         walk.field_um = max(walk.field_um, asked or _FIELDS_UM.get(name, present))
@@ -314,6 +318,8 @@ def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
     elif name == "go_to_target":
         walk.leave()
         walk.settle(settled_s(walk.setting.capabilities) if getattr(args, "settle", True) else 0.0)
+    elif isinstance(args, TiltArgs):
+        _tilted(args, walk)
     elif name == "survey":
         margin = args.fov_um / 2 + 3.0  # targets are found anywhere in the tiles
         half = (args.half_width_um(args.tiles_x), args.half_width_um(args.tiles_y))
@@ -323,6 +329,24 @@ def _effects(step: Step, name: str, args: Any, walk: Walk) -> None:
         pitch = getattr(args, "pitch_um", 0.0) or 1e-9
         _reach_around(step.id, args, ((counts[0] - 1) / 2 * pitch, (counts[1] - 1) / 2 * pitch), walk)
         walk.pitches[step.id] = (pitch, *counts)
+
+
+def _tilted(args: TiltArgs, walk: Walk) -> None:
+    """Anywhere between here and the tilt that is told, or within the limits if none is; x and y follow the feature.
+
+    It is no leg of the stage's way: the tool itself looks at its way, when it is foreseen and before it sends anything.
+    """
+    reach, here = tilt_reach(args, walk.setting), _readings(walk)
+    for key, ends in reach.items():
+        walk.reach[key] += ends
+    told = {"alpha_deg": args.expect_alpha_deg, "beta_deg": args.expect_beta_deg}
+    at = {key: value for key, value in told.items() if value is not None and key in here}
+    walk.settle(0.0)
+    stage = {
+        key: Reading(commanded=at[key], reported=at[key]) if key in at else reading
+        for key, reading in walk.setting.state.stage.items()
+    }
+    _set(walk, stage=stage)
 
 
 def _reach_around(step: str, args: Any, half_um: tuple[float, float], walk: Walk) -> None:

@@ -14,6 +14,7 @@ from eucentric.agent.deciding import decision
 from eucentric.agent.edit import edited
 from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
+from eucentric.agent.foresight import foreseen
 from eucentric.agent.gate import Channel
 from eucentric.agent.judge import Judgement, judge, judge_error
 from eucentric.agent.observer import Observer as Observer
@@ -112,7 +113,7 @@ class Session:
         """Sentence to proposal; returns its outcome."""
         if self.planner is None:
             raise Defect("no planner")
-        self.proposal = self._numbered(self.planner.propose(self.request, self.situation()))
+        self.proposal = self._tied(self._numbered(self.planner.propose(self.request, self.situation())))
         body: dict[str, Any] = {"proposal": self.proposal.model_dump(mode="json")}
         if self.proposal.plan:
             body["plan_sha256"] = self.proposal.plan.sha256
@@ -130,6 +131,12 @@ class Session:
             return proposal
         plan = proposal.plan.model_copy(update={"revision": 1 + len(self.rejected)})
         return proposal.model_copy(update={"plan": plan})
+
+    def _tied(self, proposal: Proposal) -> Proposal:
+        """The plan with the numbers its steps will come to, so that these are what is approved."""
+        if proposal.plan is None:
+            return proposal
+        return proposal.model_copy(update={"plan": foreseen(self.run, proposal.plan).plan})
 
     def rehearse(self) -> str:
         """Plan to preview: 'ok', or 'refused' if it can't run as it is."""

@@ -124,8 +124,8 @@ class Case:
             return []
 
     def head(self) -> int:
-        """Number of the last row."""
-        return int(self.rows("SELECT coalesce(max(seq), 0) FROM event")[0][0])
+        """Number of the last row; a ledger whose writer was just killed may take a moment to open."""
+        return int(_until(lambda: self.rows("SELECT coalesce(max(seq), 0) FROM event"), _LONGEST_S)[0][0])
 
     def count(self, kind: str) -> int:
         """Rows of a kind."""

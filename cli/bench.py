@@ -27,6 +27,7 @@ BENCHES: dict[str, str] = {
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
     "twin": "Is the twin what it says? Frames, multislice, stage statistics, faults, replay, fits, real images.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
+    "zone-axis": "Arrival at zone axes on the twin's polycrystal: noisy readings, backlash, patterns to centre by.",
 }
 
 
@@ -44,7 +45,7 @@ def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None
 
     FILE holds the cases of a benchmark that runs given ones (crystal).
     """
-    module = importlib.import_module(f"eucentric.bench.{name}")
+    module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes_file = "file" in inspect.signature(module.run).parameters
     if file is not None and not takes_file:
         raise click.BadParameter(f"{name} takes no file", param_hint="FILE")

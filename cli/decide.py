@@ -127,7 +127,7 @@ def _proved_answer(
     """Show the card, have the secret typed, and make the answer; how long the card was shown [s]."""
     from eucentric.agent.gate import Answer
     from eucentric.core.operators import operators_path, prove
-    from eucentric.core.signing import signer_for
+    from eucentric.core.signing import has_key, signer_for
 
     require_terminal(what)
     click.echo(visible(asked.card, one_line=False, limit=100_000), err=True)
@@ -137,9 +137,15 @@ def _proved_answer(
     )
     operator = prove(name, secret)
     proof = f"proved against {operators_path()}, owner uid {operators_path().stat().st_uid}"
+    signer = signer_for(name, secret)
+    if signer is None and has_key(name):
+        click.echo(
+            "note: your key can't sign here, the decision counts unsigned: pip install 'eucentric[sign]'",
+            err=True,
+        )
     answer = Answer(
         outcome, f"{name} ({options.who()})", f"at another terminal, {proof}", edit=edit, name=operator.name,
-        role=operator.role, grant=wish, signer=signer_for(name, secret),
+        role=operator.role, grant=wish, signer=signer,
     )  # fmt: skip
     return answer, time.monotonic() - shown
 

@@ -36,7 +36,9 @@ def clocks_of(row: Event) -> str:
         return "no other clock: written before rows had them"
     instrument = row.clocks.instrument_s
     known = "not known" if instrument is None else f"{instrument:.3f} s when last read"
-    return f"boot {visible(row.clocks.boot, limit=20)} + {row.clocks.mono_s:.6f} s, instrument's clock {known}"
+    return (
+        f"boot {visible(row.clocks.boot, limit=20)} + {row.clocks.mono_s:.6f} s, instrument's clock {known}"
+    )
 
 
 def why_lines(answer: "Why", store: str = "") -> Iterator[str]:

@@ -41,7 +41,8 @@ def holder_options(command: F) -> F:
         click.option("--signs", default="++", show_default=True, metavar="++|+-|-+|--",
                      help="Of alpha and beta: + turns counter-clockwise seen from the rod tip."),
         click.option("--limits", metavar="LIMITS", help="35,30 or -35:35,-25:30 or ellipse:A,B,R or outline:A,B;A,B;… "
-                                                        "or a limits file (TOML)."),
+                                                        "or a limits file (TOML); 60 alone with --holder rotate or "
+                                                        "single."),
         click.option("--holder", type=click.Choice(list(HOLDERS)), help="[double]"),
     ):  # fmt: skip
         command = option(command)
@@ -106,12 +107,11 @@ def tilt(as_json: bool, **given: Any) -> None:
         near = neighbours(situation, situation.now, given["max_index"], 10)
     if given["map_file"]:
         _draw(situation, answer, band, given)
-    unsure = answer is not None and answer.ambiguous
     if as_json:
         _print_json(situation, answer, band, near, given["map_file"])
     else:
         _print(situation, answer, band, near, given["map_file"])
-    if unsure:
+    if _unsure(answer, band):
         sys.exit(4)
 
 
@@ -125,14 +125,14 @@ def phase_named(name: str) -> "Crystal":
     return structure_named(name).crystal
 
 
-def limits_named(text: str) -> "Limits":
-    """Limits as they are typed, or the box of alpha and beta in a limits file."""
+def limits_named(text: str, holder: "Holder") -> "Limits":
+    """Limits as they are typed for a holder, or the box of alpha and beta in a limits file."""
     from eucentric.core.errors import BadInput
     from eucentric.knowledge.crystal import Box
     from eucentric.knowledge.tilting.written import limits_in
 
     if not text.endswith(".toml"):
-        return limits_in(text)
+        return limits_in(text, holder)
     from eucentric.instruments.limits_file import load_limits
 
     axes = load_limits(Path(text)).axes
@@ -180,7 +180,8 @@ def _from_notebook(given: dict[str, Any], now: "Reading | None") -> "Situation":
         told = situation_in(file.read(), given["grain"], now=now)
     if not given["limits"]:
         return told.situation
-    stage = told.situation.stage.model_copy(update={"limits": limits_named(given["limits"])})
+    stage = told.situation.stage
+    stage = stage.model_copy(update={"limits": limits_named(given["limits"], stage.holder)})
     return told.situation.model_copy(update={"stage": stage})
 
 
@@ -188,11 +189,12 @@ def _stage(given: dict[str, Any]) -> "Stage":
     from eucentric.knowledge.crystal import Stage
 
     alpha, beta = signs_of(given["signs"])
+    holder = HOLDERS[given["holder"] or "double"]
     return Stage(
-        holder=HOLDERS[given["holder"] or "double"],
+        holder=holder,
         alpha_sign=alpha,
         beta_sign=beta,
-        limits=limits_named(given["limits"]) if given["limits"] else None,
+        limits=limits_named(given["limits"], holder) if given["limits"] else None,
         screen_azimuth_deg=given["screen"],
         screen_mirrored=given["mirrored"],
     )
@@ -283,7 +285,7 @@ def _print_json(
     near: tuple[Any, ...],
     path: Path | None,
 ) -> None:
-    unsure = answer is not None and answer.ambiguous
+    unsure = _unsure(answer, band)
     body: dict[str, Any] = {"ok": not unsure, "convention": "C1", "calibration": situation.stage.calibration}
     body |= {"candidates": len(situation.candidates), "situation": situation.model_dump(mode="json")}
     if answer is not None:
@@ -292,23 +294,29 @@ def _print_json(
         body |= {"along": band.model_dump(mode="json")}
     if answer is None and band is None:
         body |= {"nearest": [one.model_dump(mode="json") for one in near]}
-    if answer is not None and answer.ambiguous:
-        body |= {"error": _unsure(answer), "exit_code": 4}
+    if unsure:
+        body |= {"error": _error(situation, answer, band), "exit_code": 4}
     if path is not None:
         body |= {"map": str(path)}
     click.echo(json.dumps(body, ensure_ascii=False))
 
 
-def _unsure(answer: "Answer") -> dict[str, Any]:
-    from eucentric.core.errors import NeedsClarification
+def _unsure(answer: "Answer | None", band: "Along | None") -> bool:
+    return any(one is not None and one.ambiguous for one in (answer, band))
 
-    look = answer.next_axis
+
+def _error(situation: "Situation", answer: "Answer | None", band: "Along | None") -> dict[str, Any]:
+    from eucentric.core.errors import NeedsClarification
+    from eucentric.knowledge.tilting.situation import look_next
+
+    look = answer.next_axis if answer is not None else look_next(situation)
     where = (
         "" if look is None else f"look at {list(look.uvw)} at {look.alpha_deg:.2f}, {look.beta_deg:.2f} deg"
     )
+    spread = max(one.spread_deg for one in (answer, band) if one is not None)
     error = NeedsClarification(
-        f"{answer.candidates} orientations fit, up to {answer.spread_deg:.1f} deg apart for {answer.target.label}",
-        "a tilt for one of them would be a guess; all are in answer.ways",
+        f"{len(situation.candidates)} orientations fit, up to {spread:.1f} deg apart for what is asked",
+        f"a tilt for one of them would be a guess; {'all are in answer.ways' if answer else 'along is by the first'}",
         where or "add the azimuth of a g, or a third axis",
     )
     return {**error.as_dict(), "exit_code": error.exit_code}

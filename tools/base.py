@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from pydantic import Field
+
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost, Finding, Risk
 from eucentric.core.instrument import Frame, MicroscopeState
@@ -80,6 +82,18 @@ class Setting:
     """How long the stage will have stood by then [s]; None: long enough."""
 
 
+class Foreseen(Model):
+    """What a call will come to, as far as records and the present state tell. Nothing was sent."""
+
+    pins: dict[str, float] = Field(default_factory=dict)
+    """Arguments that tie the call to it: should it come out otherwise by then, the call refuses."""
+    lines: tuple[str, ...] = ()
+    """For the person who approves."""
+    alpha_deg: float | None = None
+    """Where the stage will stand after it; None: where it stood."""
+    beta_deg: float | None = None
+
+
 A = TypeVar("A", bound=Model)
 R = TypeVar("R", bound=Model)
 
@@ -98,6 +112,8 @@ class Tool(Generic[A, R]):
     cost: Callable[[A, Setting], Cost]
     summary: Callable[[R], str]
     """The result in one line for a person."""
+    foresee: Callable[[A, Context], Foreseen] | None = None
+    """What the call will come to, told before anybody is asked; raises what the call would. None: its cost says it."""
 
 
 def free(args: Model, setting: Setting) -> Cost:

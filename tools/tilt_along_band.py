@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput, LimitRefused, Refused
+from eucentric.core.text import visible
 from eucentric.core.units import Unit
 from eucentric.knowledge.crystal import (
     Reading,
@@ -21,8 +22,8 @@ from eucentric.knowledge.crystal import (
 from eucentric.knowledge.crystal.tilts import tilt_to_direction
 from eucentric.knowledge.tilting import Situation, target_of
 from eucentric.knowledge.tilting.target import Target, check_on_plane, name_of
-from eucentric.tools.base import Context, Setting, Tool
-from eucentric.tools.tilting.arrive import TiltArgs, Travelled, carry_out, tilt_cost
+from eucentric.tools.base import Context, Foreseen, Setting, Tool
+from eucentric.tools.tilting.arrive import TiltArgs, Travelled, carry_out, foreseen_tilt, tilt_cost
 from eucentric.tools.tilting.source import Index, check_handedness, situation_of
 from eucentric.tools.tilting.way import SAME_DEG, check_expected
 
@@ -81,14 +82,7 @@ def run(args: Args, context: Context) -> Result:
     LimitRefused
         If a part of the path is out of reach: it says how far along the band can be gone.
     """
-    situation = situation_of(args, context)
-    check_handedness(situation)
-    plane = target_of(args.plane)
-    paths = [_path(args, plane, situation, n) for n in range(len(situation.candidates))]
-    _check_alike(paths, situation)
-    points = paths[0]
-    _check_reach(points, situation, plane)
-    check_expected((args.expect_alpha_deg, args.expect_beta_deg), _reading(points[-1]))
+    situation, plane, points = _planned(args, context)
     normal = plane_normal(situation.crystal, situation.candidates[0].orientation, plane.indices)
     off = _off_deg(float(beam(situation.stage, situation.now) @ normal))
     went, _ = carry_out(args, situation, [_reading(point) for point in points], context)
@@ -100,6 +94,30 @@ def run(args: Args, context: Context) -> Result:
         calibration=situation.stage.calibration,
         candidates=len(situation.candidates),
     )
+
+
+def _planned(args: Args, context: Context) -> tuple[Situation, Target, tuple[Waypoint, ...]]:
+    situation = situation_of(args, context)
+    check_handedness(situation)
+    plane = target_of(args.plane)
+    paths = [_path(args, plane, situation, n) for n in range(len(situation.candidates))]
+    _check_alike(paths, situation)
+    points = paths[0]
+    _check_reach(points, situation, plane)
+    check_expected((args.expect_alpha_deg, args.expect_beta_deg), _reading(points[-1]))
+    return situation, plane, points
+
+
+def foresee(args: Args, context: Context) -> Foreseen:
+    """Where the band leads to, and how far the feature goes; raises what `run` would before it moves."""
+    situation, plane, points = _planned(args, context)
+    end = points[-1]
+    what = (
+        f"along {name_of(situation.crystal, plane.indices, 'plane')} of {visible(situation.crystal.name, limit=40)} in "
+        f"{len(points)} steps to alpha {end.alpha_deg:+.2f}, beta {end.beta_deg:+.2f} deg by "
+        f"{visible(situation.source, limit=80)}"
+    )
+    return foreseen_tilt(args, situation, [_reading(point) for point in points], what, context)
 
 
 def _path(args: Args, plane: Target, situation: Situation, number: int) -> tuple[Waypoint, ...]:
@@ -185,4 +203,5 @@ TOOL: Tool[Args, Result] = Tool(
     run,
     cost,
     summary,
+    foresee,
 )

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput, LimitRefused, Refused
+from eucentric.core.text import visible
 from eucentric.core.units import Unit
 from eucentric.knowledge.crystal import (
     Candidate,
@@ -24,8 +25,8 @@ from eucentric.knowledge.crystal import (
 )
 from eucentric.knowledge.tilting import Situation, answered, target_of
 from eucentric.knowledge.tilting.target import name_of
-from eucentric.tools.base import Context, Setting, Tool
-from eucentric.tools.tilting.arrive import TiltArgs, Travelled, carry_out, path_to, tilt_cost
+from eucentric.tools.base import Context, Foreseen, Setting, Tool
+from eucentric.tools.tilting.arrive import TiltArgs, Travelled, carry_out, foreseen_tilt, path_to, tilt_cost
 from eucentric.tools.tilting.source import (
     Index,
     calibrated_stage,
@@ -134,6 +135,17 @@ def run(args: Args, context: Context) -> Result:
         calibration=situation.stage.calibration,
         candidates=len(situation.candidates),
     )
+
+
+def foresee(args: Args, context: Context) -> Foreseen:
+    """At which tilt it is edge-on, and how far the feature goes; raises what `run` would before it moves."""
+    situation, tilt, about = _planned(args, context)
+    end = Reading(alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg)
+    check_expected((args.expect_alpha_deg, args.expect_beta_deg), end)
+    what = f"{about.what}: alpha {end.alpha_deg:+.2f}, beta {end.beta_deg:+.2f} deg"
+    if args.plane is not None:
+        what += f" by {visible(situation.source, limit=80)}"
+    return foreseen_tilt(args, situation, path_to(situation, end, _STEP_DEG), what, context)
 
 
 class _About(Model):
@@ -249,4 +261,5 @@ TOOL: Tool[Args, Result] = Tool(
     run,
     cost,
     summary,
+    foresee,
 )

@@ -7,17 +7,20 @@ from pydantic import Field, field_validator
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput
+from eucentric.core.text import visible
 from eucentric.core.units import Unit
 from eucentric.knowledge.crystal import Reading
-from eucentric.knowledge.tilting import answered, target_of
+from eucentric.knowledge.tilting import Situation, answered, target_of
+from eucentric.knowledge.tilting.answer import Option
 from eucentric.knowledge.tilting.target import name_of
-from eucentric.tools.base import Context, Setting, Tool
+from eucentric.tools.base import Context, Foreseen, Setting, Tool
 from eucentric.tools.tilting.arrive import (
     TiltArgs,
     Travelled,
     carry_out,
     centre_axis,
     check_can_look,
+    foreseen_tilt,
     path_to,
     tilt_cost,
     travelled,
@@ -86,16 +89,7 @@ def run(args: Args, context: Context) -> Result:
     MoveNotReached
         If the feature was lost, or another axis was there.
     """
-    situation = situation_of(args, context)
-    check_handedness(situation)
-    if args.refine:
-        check_can_look(situation, context)
-    target = target_of(args.target)
-    answer = answered(situation, target, feature_um=(0.0, 0.0, args.height_um))
-    check_answer(situation, answer)
-    best = answer.best
-    end = Reading(alpha_deg=best.tilt.alpha_deg, beta_deg=best.tilt.beta_deg)
-    check_expected((args.expect_alpha_deg, args.expect_beta_deg), end)
+    situation, best, end = _planned(args, context)
     went, journey = carry_out(args, situation, path_to(situation, end, _STEP_DEG), context)
     offsets, why = (
         centre_axis(journey, situation, best.indices, args.tolerance_deg) if args.refine else ((), "")
@@ -117,6 +111,32 @@ def run(args: Args, context: Context) -> Result:
         calibration=situation.stage.calibration,
         candidates=len(situation.candidates),
     )
+
+
+def _planned(args: Args, context: Context) -> tuple[Situation, Option, Reading]:
+    """The situation, the way to the axis, and the reading it ends at."""
+    situation = situation_of(args, context)
+    check_handedness(situation)
+    if args.refine:
+        check_can_look(situation, context)
+    answer = answered(situation, target_of(args.target), feature_um=(0.0, 0.0, args.height_um))
+    check_answer(situation, answer)
+    tilt = answer.best.tilt
+    end = Reading(alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg)
+    check_expected((args.expect_alpha_deg, args.expect_beta_deg), end)
+    return situation, answer.best, end
+
+
+def foresee(args: Args, context: Context) -> Foreseen:
+    """Where the axis is, how near it will land, how far the feature goes; raises what `run` would before it moves."""
+    situation, best, end = _planned(args, context)
+    sure = "" if args.refine else ", not measured"
+    what = (
+        f"{name_of(situation.crystal, best.indices)} of {visible(situation.crystal.name, limit=40)} at alpha "
+        f"{end.alpha_deg:+.2f}, beta {end.beta_deg:+.2f} deg by {visible(situation.source, limit=80)}; lands within "
+        f"{best.arrival.within_95_deg:.2f}° (95 %{sure})"
+    )
+    return foreseen_tilt(args, situation, path_to(situation, end, _STEP_DEG), what, context)
 
 
 def _here(context: Context) -> tuple[float, float]:
@@ -161,4 +181,5 @@ TOOL: Tool[Args, Result] = Tool(
     run,
     cost,
     summary,
+    foresee,
 )

@@ -118,8 +118,8 @@ _MISSING: Final = {
         True,
     ),
     "ZONE": (
-        "tilting to a zone axis or indexing an orientation",
-        "tilting alpha and beta to angles you give",
+        "that with an orientation",
+        "tilting to a zone axis that you name ('tilt to [110]'), or 'which zone axes are in reach?'",
         True,
     ),
     "DIFFRACTION": ("diffraction", "HAADF and BF images", True),
@@ -273,7 +273,7 @@ def prohibition(clause: Clause, draft: Draft) -> bool:
 _RULED: Final = {
     "MOVE": ("move_stage", "go_to_target", "survey"),
     "STAGE": ("move_stage", "go_to_target", "survey"),
-    "TILT": ("move_stage",),
+    "TILT": ("move_stage", "tilt_to_zone_axis", "tilt_along_band", "tilt_edge_on"),
     "AUTOFOCUS": ("autofocus",),
     "IMAGE": ("acquire_image", "acquire_series", "survey", "autofocus"),
     "ACQUIRE": ("acquire_image", "acquire_series", "survey", "autofocus"),

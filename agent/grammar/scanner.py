@@ -20,7 +20,8 @@ _FILE: Final = re.compile(
 )
 _NAME: Final = re.compile(r"(?:f-\d+|[a-z]{2,}_\d{2,}|r-\d{3,}|frame-\d+|img-?\d{2,})\b", re.I)
 _MILLER: Final = re.compile(
-    r"(?:\[\s*-?\d[\s,]*-?\d[\s,]*-?\d\s*\]|<\s*-?\d[\s,]*-?\d[\s,]*-?\d\s*>)|\b[01]{3}\b(?=\s*(?:zone|axis|pole))"
+    r"(?:\[\s*[-−]?\d(?:[\s,]*[-−]?\d){2,3}\s*\]|<\s*[-−]?\d(?:[\s,]*[-−]?\d){2,3}\s*>)"
+    r"|\b[01]{3}\b(?=\s*(?:zone|axis|pole))"
 )
 _FORMULA: Final = re.compile(r"(?:Tx|[A-Z][a-z]?(?:\d+(?:\.\d+)?|x)?){2,}(?![a-zA-Z])")
 _MATERIAL_WORDS: Final = frozenset(

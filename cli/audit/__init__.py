@@ -10,7 +10,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Why was this done? For a time or an event number."),
     "search": ("search", "Rows that hold all WORDS, newest first."),
     "verify": ("verify", "Check every row against the chain and against heads anchored outside."),
-    "replay": ("replay", "Carry RUN out again on a fresh twin, without a planner, and compare frame by frame."),
+    "replay": (
+        "replay",
+        "Carry RUN out again on a fresh twin, without a planner, and compare frame by frame.",
+    ),
     "diff": ("diff", "Line by line, what is different between two runs."),
     "reconcile": ("reconcile", "Compare with the instrument's count of commands, its own log, and the disk."),
     "export": ("export", "RUN as a folder or file that a stranger can read and check."),

@@ -86,8 +86,9 @@ def _calibration(given: dict[str, Any], who: dict[str, str]) -> Any:
     from eucentric.knowledge.notebook import CalibrationEntry
 
     alpha, beta = signs_of(given["signs"]) if given["signs"] else (None, None)
+    holder = HOLDERS[given["holder"]]
     return made(
         CalibrationEntry, **who, microscope=given["microscope"], holder_name=given["holder_name"],
-        holder=HOLDERS[given["holder"]], alpha_sign=alpha, beta_sign=beta,
-        limits=limits_named(given["limits"]) if given["limits"] else None,
+        holder=holder, alpha_sign=alpha, beta_sign=beta,
+        limits=limits_named(given["limits"], holder) if given["limits"] else None,
     )  # fmt: skip

@@ -119,7 +119,8 @@ def _given(
     if given["signs"]:
         words["alpha_sign"], words["beta_sign"] = signs_of(given["signs"])
     if given["limits"]:
-        words["limits"] = limits_named(given["limits"])
+        holder = words.get("holder") or before.get("holder") or HOLDERS["double"]
+        words["limits"] = limits_named(given["limits"], holder)
     if given["repeatability"] is not None:
         words["repeatability_deg"] = given["repeatability"]
     if given["screens"]:

@@ -16,7 +16,7 @@ from eucentric.instruments.twin.faults import FaultEvent
 from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.aberrations import Aberrations
 from eucentric.instruments.twin.polepiece import clearance
-from eucentric.instruments.twin.render import scattered_shares
+from eucentric.instruments.twin.render import View, centre_of, scattered_shares
 from eucentric.instruments.twin.scanner import view_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.flakes import Block, Flake
@@ -204,9 +204,19 @@ class Oracle:
             raise BadInput("this world has no grains")
         return grains.at(x, y)
 
+    def tilted(self, alpha: float, beta: float) -> NDArray[np.float64]:
+        """(3, 3) specimen to lab at a true tilt [rad]."""
+        return np.array(Tilt(alpha, beta).rows)
+
     def to_lab(self, grain: Grain, alpha: float, beta: float) -> NDArray[np.float64]:
         """(3, 3) crystal Cartesian to lab at a true tilt [rad]."""
-        return np.asarray(np.array(Tilt(alpha, beta).rows) @ grain.to_specimen)
+        return np.asarray(self.tilted(alpha, beta) @ grain.to_specimen)
+
+    def middle(self) -> tuple[float, float]:
+        """The specimen's point under the middle of a field now [m]."""
+        position = np.array([list(self.actual().values())])
+        x, y, _ = centre_of(self._specimen, View(position, self._twin._column.beam_shift, 0.0))
+        return x, y
 
     def particles(self, box: Box) -> NDArray[np.float64]:
         """(n, 3) x, y, diameter [m] of the metal particles in a box [m]."""

@@ -64,12 +64,12 @@ def operations(block: Any, symbol: str) -> list[Any]:
 
 
 def data_block(path: str | Path) -> Any:
-    """The first block of a CIF that has a cell.
+    """The block of a CIF that has a cell.
 
     Raises
     ------
     BadInput
-        If the file cannot be read, is no CIF, or no block has a cell.
+        If the file cannot be read, is no CIF, or not exactly one block has a cell.
     """
     import gemmi  # only a CIF needs it
 
@@ -84,9 +84,16 @@ def data_block(path: str | Path) -> Any:
             visible(str(error), limit=160),
             "check the path and that it is a structure CIF",
         ) from error
-    for block in document:
-        if block.find_value("_cell_length_a") or block.find_value("_cell.length_a"):
-            return block
+    found = [one for one in document if one.find_value("_cell_length_a") or one.find_value("_cell.length_a")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(visible(f"data_{one.name}", limit=40) for one in found[:6])
+        raise BadInput(
+            f"{visible(path.name)} holds {len(found)} structures",
+            f"which one is meant is not said: {names}",
+            "keep one of these data blocks in the file",
+        )
     raise BadInput(
         f"{visible(path.name)} holds no unit cell",
         "_cell_length_a is missing in every data block",

@@ -104,7 +104,8 @@ def parse_indices(text: str) -> tuple[tuple[int, ...], str, bool]:
     Raises
     ------
     BadInput
-        If it is not three or four integers in matching brackets.
+        If it is not three or four integers in matching brackets, all are zero, or the first three of four do not
+        add up to zero.
     """
     stripped = text.strip().replace("−", "-")
     kind, family = "direction", False
@@ -120,6 +121,7 @@ def parse_indices(text: str) -> tuple[tuple[int, ...], str, bool]:
     found = tuple(int(x) for x in re.findall(pattern, stripped))
     if len(found) not in (3, 4):
         raise _unreadable(text)
+    _whole(found, "[UVTW]" if kind == "direction" else "(hkil)")
     return found, kind, family
 
 
@@ -154,11 +156,13 @@ def _whole(indices: Sequence[int], four: str) -> tuple[int, ...]:
     whole = tuple(int(x) for x in values)
     if not any(whole):
         raise BadInput(
-            f"{list(whole)} has no direction", "at least one index is not zero", "check the indices"
+            f"[{' '.join(map(str, whole))}] has no direction",
+            "at least one index is not zero",
+            "check the indices",
         )
     if len(whole) == 4 and whole[0] + whole[1] + whole[2] != 0:
         raise BadInput(
-            f"{list(whole)} are not four-index {four}",
+            f"{' '.join(map(str, whole))} are not four indices {four}",
             "the first three of four indices add up to zero",
             f"the third is {-(whole[0] + whole[1])} if the first two are right",
         )

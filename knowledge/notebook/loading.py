@@ -6,20 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from eucentric.core.base import Model
-from eucentric.core.errors import BadInput, EucentricError, Refused
+from eucentric.core.errors import BadInput, Refused
 from eucentric.core.text import visible
 from eucentric.knowledge.crystal import (
     Candidate,
     Orientation,
     orientation_of,
     reloaded,
-    solve_orientation,
     turn_between_deg,
 )
 from eucentric.knowledge.notebook.book import Notebook
 from eucentric.knowledge.notebook.entries import CalibrationEntry, GrainEntry, LoadingEntry
 from eucentric.knowledge.notebook.frames import lab_deg
-from eucentric.knowledge.notebook.solving import inputs_of
+from eucentric.knowledge.notebook.solving import candidates_of, inputs_of
 
 CARRIES_OVER = (
     "orientations of grains, turned by the loading, with the error of the turn and of the seat added",
@@ -101,14 +100,14 @@ def carried(book: Notebook, grain: str, loading: str) -> Carried:
 
 
 def _solved(book: Notebook, grain: str, loading: str) -> tuple[tuple[Candidate, ...], str] | None:
-    """Candidates of a grain in one loading: from its raw readings as they are read today, else as they were solved."""
-    try:
-        inputs = inputs_of(book, grain, loading)
-        found = solve_orientation(inputs.crystal, inputs.observations, inputs.stage)
-        return found, f"readings {', '.join(inputs.readings)} of {loading}"
-    except EucentricError:
-        kept = book.last_solution(grain, loading)
-        return None if kept is None else (kept[1].candidates, f"{kept[0]} of {loading}")
+    """Candidates of a grain in one loading from its raw readings as they are read today; None if there are too few.
+
+    A solution that was made of other readings, or with other signs, is not carried: what is known now may deny it.
+    """
+    if sum(one.seen != "unindexed" for _, one in book.readings_of(grain, loading)) < 2:
+        return None
+    inputs = inputs_of(book, grain, loading)
+    return candidates_of(inputs), f"readings {', '.join(inputs.readings)} of {loading}"
 
 
 def _through(book: Notebook, name: str, candidate: Candidate) -> Candidate:

@@ -101,7 +101,7 @@ def solved(book: Notebook, grain: str, loading: str, by: str, max_index: int = 3
         If the readings fix no orientation or contradict each other.
     """
     inputs = inputs_of(book, grain, loading)
-    candidates = solve_orientation(inputs.crystal, inputs.observations, inputs.stage)
+    candidates = candidates_of(inputs)
     return SolutionEntry(
         at=utc_now(),
         by=by,
@@ -115,6 +115,25 @@ def solved(book: Notebook, grain: str, loading: str, by: str, max_index: int = 3
         inputs_sha256=inputs.sha256,
         software=software(),
     )
+
+
+def candidates_of(inputs: Inputs) -> tuple[Candidate, ...]:
+    """All orientations that fit.
+
+    Raises
+    ------
+    BadInput
+        If the readings fix none or contradict each other; it names them and says how one is corrected.
+    """
+    try:
+        return solve_orientation(inputs.crystal, inputs.observations, inputs.stage)
+    except BadInput as error:
+        raise BadInput(
+            error.what,
+            error.why,
+            f"{error.remedy}; these are readings {', '.join(inputs.readings)}: a right one takes a wrong one's place "
+            "with `eucentric notebook add-reading … --replaces ID`",
+        ) from error
 
 
 def remade(book: Notebook, name: str) -> Remade:

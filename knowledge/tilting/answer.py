@@ -21,6 +21,7 @@ from eucentric.knowledge.crystal import (
     plane_normal,
     predicted_arrival,
     shift_um,
+    spread_of_targets_deg,
     tilt_to_axis,
     tilts_to_family,
 )
@@ -65,6 +66,8 @@ class Neighbour(Model):
     alpha_deg: float
     beta_deg: float
     away_deg: float
+    sure: bool = True
+    """False if several orientations fit and put it more than a degree apart."""
 
 
 class Answer(Model):
@@ -157,7 +160,15 @@ def neighbours(
         if away > 1e-3:
             found.append(Neighbour(uvw=(u, v, w), alpha_deg=alpha, beta_deg=beta, away_deg=away))
     found.sort(key=lambda one: (round(one.away_deg, 6), one.uvw))
-    return tuple(found[:most])
+    return tuple(marked(situation, one) for one in found[:most])
+
+
+def marked(situation: Situation, one: Neighbour) -> Neighbour:
+    """Whether all candidates have it there."""
+    if len(situation.candidates) == 1:
+        return one
+    apart = spread_of_targets_deg(situation.crystal, situation.candidates, one.uvw, situation.stage)
+    return one.model_copy(update={"sure": apart <= SAME_DEG})
 
 
 def _options(situation: Situation, candidate: Candidate, target: Target) -> tuple[Option, ...]:

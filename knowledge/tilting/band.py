@@ -1,6 +1,7 @@
 """Tilting along a band: the plane stays edge-on from here to an axis, or as far as the holder goes both ways."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from eucentric.knowledge.crystal import (
 from eucentric.knowledge.crystal.indices import Indices, low_indices
 from eucentric.knowledge.crystal.rotation import Array
 from eucentric.knowledge.crystal.stage import solve, within
-from eucentric.knowledge.tilting.answer import Neighbour
+from eucentric.knowledge.tilting.answer import SAME_DEG, Neighbour, marked
 from eucentric.knowledge.tilting.situation import Situation
 from eucentric.knowledge.tilting.target import check_on_plane
 
@@ -38,6 +39,10 @@ class Along(Model):
     waypoints: tuple[Waypoint, ...]
     axes: tuple[Neighbour, ...]
     """Zone axes on the band within reach, along it."""
+    spread_deg: float
+    """Largest angle between the planes, and between the axes at the end, of the orientations that fit."""
+    ambiguous: bool
+    """True if that is more than a degree: nothing should be moved on this."""
     convention: str = "C1"
     calibration: str
     candidates: int
@@ -62,14 +67,26 @@ def along(
         check_on_plane(to, hkl)
         tilt = tilt_to_axis(crystal, orientation, to, stage, now=now)
         start, end = now, Reading(alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg)
+    spread = _spread_deg(situation, hkl, to)
     return Along(
         hkl=hkl,
+        spread_deg=spread,
+        ambiguous=spread > SAME_DEG,
         off_deg=math.degrees(math.asin(min(1.0, abs(float(beam(stage, now) @ normal))))),
         waypoints=path_along_band(stage, normal, start, end, step_deg),
         axes=_axes_on(situation, hkl, max_index),
         calibration=stage.calibration,
         candidates=len(situation.candidates),
     )
+
+
+def _spread_deg(situation: Situation, hkl: Indices, to: Indices | None) -> float:
+    crystal = situation.crystal
+    lines = [[plane_normal(crystal, one.orientation, hkl) for one in situation.candidates]]
+    if to is not None:
+        lines.append([one.orientation.array @ crystal.direction(to) for one in situation.candidates])
+    pairs = [pair for same in lines for pair in combinations(same, 2)]
+    return max((math.degrees(math.acos(min(1.0, abs(float(a @ b))))) for a, b in pairs), default=0.0)
 
 
 def _axes_on(situation: Situation, hkl: Indices, max_index: int) -> tuple[Neighbour, ...]:
@@ -82,14 +99,10 @@ def _axes_on(situation: Situation, hkl: Indices, max_index: int) -> tuple[Neighb
             situation.now,
         )  # fmt: skip
         if tilt.reachable and abs(tilt.alpha_deg) < 90 and abs(tilt.beta_deg) < 90:
-            found.append(
-                Neighbour(
-                    uvw=(u, v, w),
-                    alpha_deg=tilt.alpha_deg,
-                    beta_deg=tilt.beta_deg,
-                    away_deg=tilt.move_deg or 0.0,
-                )
+            one = Neighbour(
+                uvw=(u, v, w), alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg, away_deg=tilt.move_deg or 0.0
             )
+            found.append(marked(situation, one))
     return tuple(sorted(found, key=lambda one: (round(one.away_deg, 6), one.uvw)))
 
 

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from eucentric.core.errors import BadInput
-from eucentric.knowledge.crystal import Candidate, Reading, solve_orientation
+from eucentric.knowledge.crystal import Candidate, Reading
 from eucentric.knowledge.notebook import Inputs, LoadingEntry, Notebook, carried, inputs_of, stage_of
+from eucentric.knowledge.notebook.solving import candidates_of
 from eucentric.knowledge.tilting.situation import Situation
 
 
@@ -80,7 +81,7 @@ def chosen_grain(book: Notebook, name: str) -> str:
 
 
 def _solved(inputs: Inputs) -> tuple[tuple[Candidate, ...], str]:
-    found = solve_orientation(inputs.crystal, inputs.observations, inputs.stage)
+    found = candidates_of(inputs)
     left = (
         f" (not used: {', '.join(one.split(':')[0] for one in inputs.left_out)})" if inputs.left_out else ""
     )

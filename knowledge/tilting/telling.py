@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from eucentric.core.text import visible
-from eucentric.knowledge.crystal import Tilt
+from eucentric.knowledge.crystal import NextAxis, Tilt
+from eucentric.knowledge.crystal.stage import within
 from eucentric.knowledge.tilting.answer import Answer, Neighbour, Option
 from eucentric.knowledge.tilting.band import Along
-from eucentric.knowledge.tilting.situation import Situation
+from eucentric.knowledge.tilting.situation import Situation, look_next
 from eucentric.knowledge.tilting.target import Kind, name_of
 
 _KIND: dict[bool, Kind] = {False: "axis", True: "plane"}
@@ -31,7 +32,10 @@ def situation_lines(situation: Situation) -> Iterator[str]:
         f"residual {best.misfit_deg:.2f}°"
     )
     calibration = situation.stage.calibration or "none (signs and screen not calibrated)"
-    limits = "" if situation.stage.limits else "; no limits declared"
+    inside = within(situation.stage, situation.now.alpha_deg, situation.now.beta_deg)
+    limits = (
+        "; no limits declared" if situation.stage.limits is None else "" if inside else "; OUT OF ITS LIMITS"
+    )
     here = _at(situation, situation.now.alpha_deg, situation.now.beta_deg)
     yield f"now       {here}   calibration {calibration}{limits}"
 
@@ -54,12 +58,19 @@ def answer_lines(situation: Situation, answer: Answer) -> Iterator[str]:
     yield from _near(situation, answer.near)
     yield _shift(answer)
     if answer.next_axis is not None:
-        yield from _look(situation, answer)
+        yield from _look(situation, answer.next_axis)
 
 
 def along_lines(situation: Situation, band: Along) -> Iterator[str]:
     """A path on which a plane stays edge-on, step by step, and the axes on it."""
     named = name_of(situation.crystal, band.hkl, "plane")
+    if band.ambiguous:
+        yield (
+            f"along {named}   NOT SURE: {band.candidates} orientations fit, and their bands or ends are up to "
+            f"{band.spread_deg:.1f}° apart. Tilt along none of these yet."
+        )
+        yield from _look(situation, look_next(situation))
+        return
     yield f"along {named}   {len(band.waypoints)} steps, edge-on all the way"
     if band.off_deg > 0.1:
         yield f"  first     the plane is {band.off_deg:.2f}° from edge-on now; the path begins on its band"
@@ -71,9 +82,10 @@ def along_lines(situation: Situation, band: Along) -> Iterator[str]:
     if not calibrated:
         yield "  trace     not told: the alpha axis was never found on the screen"
     for one in band.axes[:8]:
-        yield f"  on it     {name_of(situation.crystal, one.uvw)}   {_at(situation, one.alpha_deg, one.beta_deg)}"
-    if len(situation.candidates) > 1:
-        yield f"  unsure    {len(situation.candidates)} orientations fit; this is by the first"
+        place = _at(situation, one.alpha_deg, one.beta_deg)
+        yield f"  on it     {name_of(situation.crystal, one.uvw)}   {place}{_doubt(one)}"
+    if band.candidates > 1:
+        yield f"  sure      all {band.candidates} orientations have this band, within {band.spread_deg:.2f}°"
 
 
 def nearest_lines(situation: Situation, near: tuple[Neighbour, ...]) -> Iterator[str]:
@@ -81,9 +93,12 @@ def nearest_lines(situation: Situation, near: tuple[Neighbour, ...]) -> Iterator
     yield "nearest zone axes within reach"
     for one in near:
         place = _at(situation, one.alpha_deg, one.beta_deg)
-        yield f"  {one.away_deg:5.1f}°    {place}   {name_of(situation.crystal, one.uvw)}"
+        yield f"  {one.away_deg:5.1f}°    {place}   {name_of(situation.crystal, one.uvw)}{_doubt(one)}"
     if not near:
         yield "  none"
+    if not all(one.sure for one in near):
+        yield f"  NOT SURE  {len(situation.candidates)} orientations fit; these are by the first of them"
+        yield from _look(situation, look_next(situation))
 
 
 def picture_lines(situation: Situation, answer: Answer | None, band: Along | None) -> tuple[str, ...]:
@@ -94,7 +109,10 @@ def picture_lines(situation: Situation, answer: Answer | None, band: Along | Non
         f"{visible(situation.source, limit=70)}, {count} orientation{'s' if count > 1 else ''}; convention C1"
     )
     if band is not None:
-        return first, f"along {name_of(situation.crystal, band.hkl, 'plane')}"
+        doubt = (
+            f": not sure, {count} orientations fit. The path is that of the first." if band.ambiguous else ""
+        )
+        return first, f"along {name_of(situation.crystal, band.hkl, 'plane')}{doubt}"
     if answer is None:
         return (first,)
     if answer.ambiguous:
@@ -121,9 +139,10 @@ def _option(situation: Situation, option: Option, plane: bool) -> Iterator[str]:
         yield f"  nearest   {near}   still {tilt.residual_deg:.2f}° {what}"
     for other in tilt.others:
         yield f"  or        {_at(situation, other.alpha_deg, other.beta_deg)}   the same direction"
+    single = situation.stage.holder == "single_tilt"
+    second = "" if single else f", {_second(situation)} ±{arrival.beta_sigma_deg:.2f}"
     yield (
-        f"  lands     within {arrival.within_95_deg:.2f}° (95 %)   alpha ±{arrival.alpha_sigma_deg:.2f}, "
-        f"{_second(situation)} ±{arrival.beta_sigma_deg:.2f}"
+        f"  lands     within {arrival.within_95_deg:.2f}° (95 %)   alpha ±{arrival.alpha_sigma_deg:.2f}{second}"
     )
 
 
@@ -136,12 +155,11 @@ def _ambiguous(situation: Situation, answer: Answer) -> Iterator[str]:
     for way in answer.ways:
         named = name_of(situation.crystal, way.best.indices, kind)
         yield f"  {way.candidate:>2}        {_short(situation, way.best.tilt)}   {named}"
-    yield from _look(situation, answer)
+    yield from _look(situation, answer.next_axis)
 
 
-def _look(situation: Situation, answer: Answer) -> Iterator[str]:
+def _look(situation: Situation, look: NextAxis | None) -> Iterator[str]:
     """Which axis decides between the candidates."""
-    look = answer.next_axis
     if look is None:
         yield "  look at   no axis within reach decides; add the azimuth of a g, or tilt farther"
         return
@@ -158,8 +176,12 @@ def _near(situation: Situation, near: tuple[Neighbour, ...]) -> Iterator[str]:
         name = "near it" if n == 0 else ""
         yield (
             f"  {name:<9} {name_of(situation.crystal, one.uvw)} {one.away_deg:.1f}° away   "
-            f"{_at(situation, one.alpha_deg, one.beta_deg)}"
+            f"{_at(situation, one.alpha_deg, one.beta_deg)}{_doubt(one)}"
         )
+
+
+def _doubt(one: Neighbour) -> str:
+    return "" if one.sure else "   not sure"
 
 
 def _shift(answer: Answer) -> str:

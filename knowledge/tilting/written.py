@@ -17,6 +17,7 @@ from eucentric.knowledge.crystal import (
     parse_indices,
     plane_indices,
 )
+from eucentric.knowledge.crystal.stage import Holder
 
 Seen = Literal["axis", "g", "band", "unindexed"]
 _READING = re.compile(
@@ -25,6 +26,9 @@ _READING = re.compile(
     re.VERBOSE,
 )
 EXAMPLES = "10.9,5.0=[110]   -3.2,8=<112>   0,0=(200)@34.5 (azimuth of g)   0,0=band(200)@124.5   4,7=?"
+
+_SECOND: dict[Holder, list[str]] = {"single_tilt": ["0", "0"], "tilt_rotate": ["-180", "180"]}
+"""The second axis of holders that are told with one number."""
 
 
 class Written(NamedTuple):
@@ -121,8 +125,10 @@ def tilt_of(text: str) -> Reading:
     return Reading(alpha_deg=numbers[0], beta_deg=numbers[1] if len(numbers) == 2 else 0.0)
 
 
-def limits_in(text: str) -> Limits:
+def limits_in(text: str, holder: Holder = "double_tilt") -> Limits:
     """35,30 (each ±) · -35:35,-25:30 · ellipse:36,32,3.3 · outline:30,0;0,25;-30,0;0,-25 (corners in order).
+
+    One number is enough for a single-tilt holder, and for one that rotates all the way round.
 
     Raises
     ------
@@ -134,8 +140,8 @@ def limits_in(text: str) -> Limits:
     if colon and shape.strip().isalpha():
         return _shaped(shape.strip().lower(), rest, text)
     spans = [part.split(":") for part in plain.split(",")]
-    if len(spans) == 1:
-        spans.append(["0", "0"])
+    if len(spans) == 1 and holder in _SECOND:
+        spans.append(_SECOND[holder])
     if len(spans) != 2 or any(len(span) > 2 for span in spans):
         raise _no_limits(text)
     alpha, beta = (_span([_number(one, "a limit", text) for one in span], text) for span in spans)

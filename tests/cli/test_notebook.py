@@ -63,6 +63,12 @@ def test_new_begins_with_what_is_known(book):
     assert book(*NEW, code=2)["error"]["what"].endswith("exists")
 
 
+@pytest.mark.parametrize("index", ["[000]", "(000)@30", "[1 1 1 1]", "(1 0 0 2)@3"])
+def test_what_is_no_index_is_not_written_down(book, index):
+    assert book("add-reading", f"10.9,5={index}", "--grain", "A", code=2)["error"]["remedy"]
+    assert "r1" not in str(book("show"))
+
+
 def test_a_reading_says_at_once_whether_it_fits(book):
     book("add-reading", "10.9,5=[112]", "--grain", "A")
     said = book("add-reading", "-8.6,5.6=[111]", "--grain", "a")

@@ -84,6 +84,37 @@ def test_without_a_target_the_nearest_axes_are_listed(place):
     assert "nearest zone axes" in place.eucentric(*STO)[1]
 
 
+def test_axes_that_orientations_disagree_on_are_marked(place):
+    code, out, _ = place.eucentric(*QUARTZ)
+    assert code == 0
+    assert re.search(r"\[.*   not sure\n", out)
+    assert "NOT SURE  2 orientations fit" in out
+    assert "look at" in out
+    _, said = answer(place, *QUARTZ)
+    assert {one["sure"] for one in said["nearest"]} == {True, False}
+
+
+def test_a_band_that_orientations_disagree_on_is_no_path(place):
+    code, out, _ = place.eucentric(*QUARTZ, "--along", "(011)")
+    assert code == 4
+    assert "NOT SURE: 2 orientations" in out
+    assert "steps" not in out
+    code, said = answer(place, *QUARTZ, "--along", "(011)")
+    assert (code, said["ok"], said["along"]["ambiguous"]) == (4, False, True)
+    assert said["error"]["code"] == "E-CLARIFY-01"
+
+
+def test_a_holder_that_rotates_goes_all_the_way_round(place):
+    """The plane is 54.7° from edge-on; alpha up to 60° with any rotation comes as near as the limits allow."""
+    args = ("tilt", "Si", "--at", "0,0=[001]", "--at", "45,0=[011]", "--holder", "rotate", "--limits", "60")
+    _, said = answer(place, *args, "--to", "(111)")
+    tilt = said["answer"]["ways"][0]["options"][0]["tilt"]
+    assert tilt["reachable"] is True
+    assert tilt["move_deg"] == pytest.approx(55.1, abs=0.05)  # cos = 0.577 cos 7.76°
+    assert "OUT OF ITS LIMITS" not in place.eucentric(*args)[1]
+    assert "OUT OF ITS LIMITS" in place.eucentric(*args, "--now", "61,0")[1]
+
+
 def test_along_a_band(place):
     _, said = answer(place, *STO, "--along", "(1-10)", "--to", "[113]")
     assert said["along"]["axes"][0]["uvw"] == [1, 1, 1]
@@ -154,7 +185,7 @@ def test_a_g_on_a_calibrated_screen_takes_the_twin_away(place):
         ((*STO, "--to", "[12"), 2, "not a direction"),
         ((*STO, "--along", "[110]"), 2, "is no path"),
         ((*STO, "--along", "(1-10)", "--to", "[100]"), 2, "does not lie in"),
-        ((*STO[:-1], "lots"), 2, "no number"),
+        ((*STO[:-1], "lots"), 2, "no limits"),
         ((*STO, "--signs", "+"), 2, "two signs"),
         ((*STO, "--sigma", "0"), 2, "above 0"),
         ((*STO, "--to", "[110]", "--feature", "1,2"), 2, "numbers for --feature"),

@@ -13,12 +13,12 @@ from eucentric.core.errors import MoveNotReached, Refused, Unsupported
 from eucentric.core.instrument import Outlook, PatternShot
 from eucentric.core.units import STAGE, Unit
 from eucentric.instruments.port import Diffracts
-from eucentric.knowledge.crystal import Reading, rotation, shown
+from eucentric.knowledge.crystal import Reading, rotation, shift_um, shown
 from eucentric.knowledge.crystal.indices import Indices
 from eucentric.knowledge.crystal.tilts import tilt_to_direction
 from eucentric.knowledge.diffraction import Reflections, ZoneOffset, reflections, structure_named
 from eucentric.knowledge.tilting import Situation
-from eucentric.tools.base import Context, Setting
+from eucentric.tools.base import Context, Foreseen, Setting
 from eucentric.tools.scanning import FovNm, frames_cost, pattern_scan
 from eucentric.tools.tilting.follow import (
     MOST_STEP_DEG,
@@ -38,6 +38,8 @@ _ROUNDS = 4
 _SHARE = 0.25
 _LEAST_STEP_DEG = 0.25
 _SIGMAS = 3.0
+_BEYOND_DEG = 3.0
+"""Beyond the tilt that is told: what it may be off by the time, the overshoot, and the centring after it."""
 
 
 class TiltArgs(WhichCrystal):
@@ -128,8 +130,43 @@ def travelled(journey: Journey, outlook: Outlook, rest: tuple[float, float] | No
 
 def around_um(args: TiltArgs, start: Reading, path: Sequence[Reading]) -> float:
     """How far x and y may have to go to keep a feature in view: its lever, three standard deviations of it."""
-    far = max(math.hypot(r.alpha_deg - start.alpha_deg, r.beta_deg - start.beta_deg) for r in path)
+    return _around_um(
+        args, max(math.hypot(r.alpha_deg - start.alpha_deg, r.beta_deg - start.beta_deg) for r in path)
+    )
+
+
+def _around_um(args: TiltArgs, far: float) -> float:
     return _SIGMAS * args.height_um * 2 * math.sin(math.radians(min(far, 180.0)) / 2) + 1.0
+
+
+def foreseen_tilt(
+    args: TiltArgs, situation: Situation, path: Sequence[Reading], what: str, context: Context
+) -> Foreseen:
+    """A tilt told before it is made: where to, through what room, how far the feature goes.
+
+    Raises
+    ------
+    LimitRefused
+        If limits, room or an unknown clearance forbid it.
+    """
+    state, end = context.microscope.state(), path[-1]
+    x, y = state.stage["x_um"].reported, state.stage["y_um"].reported
+    check_way(context, path, x, y, around_um(args, situation.now, path) if args.recentre else 0.0)
+    dx, dy, dz = shift_um(situation.stage, np.array([0.0, 0.0, args.height_um]), situation.now, end).tolist()
+    follow = "followed by image and brought back" if args.recentre else "NOT followed: it may leave the field"
+    pins = {"expect_alpha_deg": round(end.alpha_deg, 3)}
+    if "beta_deg" in state.stage:
+        pins["expect_beta_deg"] = round(end.beta_deg, 3)
+    return Foreseen(
+        pins=pins,
+        lines=(
+            what,
+            f"a feature {args.height_um:g} µm above the tilt axes moves x {dx:+.1f}, y {dy:+.1f}, z {dz:+.1f} µm; "
+            f"{follow}",
+        ),
+        alpha_deg=end.alpha_deg,
+        beta_deg=end.beta_deg,
+    )
 
 
 # --- looking where it landed ------------------------------------------------------------------------------------
@@ -261,6 +298,26 @@ def tilt_cost(args: TiltArgs, setting: Setting, *, patterns: int = 0) -> Cost:
     )
 
 
+def tilt_reach(args: TiltArgs, setting: Setting) -> dict[str, tuple[float, float]]:
+    """Lowest and highest reading of each axis that the call may go to, by field."""
+    caps, stage = setting.capabilities, setting.state.stage
+    reach: dict[str, tuple[float, float]] = {}
+    for field, told in (("alpha_deg", args.expect_alpha_deg), ("beta_deg", args.expect_beta_deg)):
+        axis, factor = caps.axis(STAGE[field].si), STAGE[field].factor
+        if axis is None or field not in stage:
+            continue
+        low, high = axis.lower / factor, axis.upper / factor
+        here = stage[field].reported
+        ends = (low, high) if told is None else (told - _BEYOND_DEG, told + _BEYOND_DEG)
+        reach[field] = max(low, min(here, *ends)), min(high, max(here, *ends))
+    if args.recentre:
+        turned = [max(abs(end - stage[field].reported) for end in ends) for field, ends in reach.items()]
+        around = _around_um(args, math.hypot(*turned))
+        for field in ("x_um", "y_um"):
+            reach[field] = stage[field].reported - around, stage[field].reported + around
+    return reach
+
+
 def way_deg(args: TiltArgs, setting: Setting) -> float:
     """Farthest that either axis goes [deg]."""
     far = 0.0
@@ -275,6 +332,6 @@ def way_deg(args: TiltArgs, setting: Setting) -> float:
 
 
 __all__ = [
-    "TiltArgs", "Travelled", "around_um", "carry_out", "centre_axis", "check_can_look", "path_to", "tilt_cost",
-    "travelled", "way_deg",
+    "TiltArgs", "Travelled", "around_um", "carry_out", "centre_axis", "check_can_look", "foreseen_tilt", "path_to",
+    "tilt_cost", "tilt_reach", "travelled", "way_deg",
 ]  # fmt: skip

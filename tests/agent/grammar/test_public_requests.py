@@ -12,7 +12,7 @@ from eucentric.core.request import Request
 FILE = Path(__file__).parents[4] / "shared" / "data" / "requests_public.jsonl"
 AVAILABLE = {
     "get_state", "query_log", "move_stage", "set_optics", "acquire_image", "autofocus", "detect_defects", "blank_beam", "abort", "rank",
-    "measure_crystallinity",
+    "measure_crystallinity", "tilt_to_zone_axis", "index_diffraction",
 }  # fmt: skip
 SAFETY = {"R07", "R08"}
 FORBIDDEN = {"R02": "move set acquire", "R06": "acquire", "R18": "acquire", "R19": "acquire", "R24": "survey acquire move", "R29": "acquire",

@@ -257,6 +257,7 @@ def test_the_first_block_with_a_cell_counts(tmp_path):
         ("data_x\n_cell_length_a 'abc\n", "cannot read"),
         ("data_x\n_chemical_formula_sum Si\n", "no unit cell"),
         ("data_x\n" + CELL.format(4, 4, "?", 90, 90, 90), "_cell_length_c"),
+        ("data_x\n" + CELL.format(*CUBIC) + "data_y\n" + CELL.format(*CUBIC), "2 structures"),
         ("data_x\n" + CELL.format(4, 4, "nan", 90, 90, 90), "_cell_length_c"),
         ("data_x\n" + CELL.format(4, 4, 4, 90, 90, 300) + "_space_group_IT_number 1\n", "angles"),
         ("data_x\n" + CELL.format(4, 4, 4, 90, 90, 90), "no symmetry"),

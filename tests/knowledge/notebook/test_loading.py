@@ -143,3 +143,14 @@ def test_what_is_not_known_does_not_carry_over(solved, entry, calibrated, error,
     file.add(nb.LoadingEntry(**AT, calibration="cal2", **entry))
     with pytest.raises(error, match=match):
         nb.carried(file.read(), "grain1", "load2")
+
+
+def test_an_orientation_that_later_readings_deny_does_not_carry_over(solved):
+    file, crystal, true = solved
+    wrong = reading_of(crystal, true, stage(), (1, 1, 3), **WORDS)
+    file.add(wrong.model_copy(update={"written": "[001]"}))
+    file.add(nb.LoadingEntry(**AT, calibration="cal1", after="load1", turn_deg=0.0))
+    with pytest.raises(BadInput, match="were read") as caught:
+        nb.carried(file.read(), "grain1", "load2")
+    assert "r4" in caught.value.remedy
+    assert "--replaces" in caught.value.remedy

@@ -106,7 +106,6 @@ def test_a_band_is_its_normal_and_a_question_fixes_nothing():
         ("35,30", cr.Box(alpha=(-35, 35), beta=(-30, 30))),
         ("±35, ±30", cr.Box(alpha=(-35, 35), beta=(-30, 30))),
         ("-35:20,-25:30", cr.Box(alpha=(-35, 20), beta=(-25, 30))),
-        ("60", cr.Box(alpha=(-60, 60), beta=(0, 0))),
         ("ellipse:36,32,3.3", cr.Superellipse(a=36, b=32, r=3.3)),
         ("ellipse:36,32", cr.Superellipse(a=36, b=32, r=2)),
         ("outline:30,0;0,25;-30,0;0,-25", cr.Polygon(vertices=[(30, 0), (0, 25), (-30, 0), (0, -25)])),
@@ -116,10 +115,16 @@ def test_limits(text, limits):
     assert limits_in(text).model_dump() == limits.model_dump()
 
 
+@pytest.mark.parametrize(("holder", "beta"), [("single_tilt", (0, 0)), ("tilt_rotate", (-180, 180))])
+def test_one_number_is_enough_for_holders_with_one_tilt(holder, beta):
+    assert limits_in("60", holder) == cr.Box(alpha=(-60, 60), beta=beta)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
+        "60",
         "a,b",
         "1,2,3",
         "30:-30,20",
