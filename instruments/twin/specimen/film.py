@@ -12,9 +12,13 @@ from eucentric.instruments.twin.specimen import texture
 from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Plane
 from eucentric.instruments.twin.specimen.outline import around, places
 from eucentric.instruments.twin.specimen_spec import FilmSpec
+from eucentric.knowledge.electron_optics import interaction_rad_per_va
 from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3
 
 _WAVES = (2, 3, 5)
+
+_INNER_POTENTIAL_V = 9.0
+"""Of amorphous carbon, about [V]."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +152,13 @@ class Film:
             grain *= film
             grain *= np.float32(self.fraction)
             canvas.share += grain
+
+    def phase(self, raster: Raster, voltage_kv: float) -> Plane:
+        """Phase shift of the electrons' wave, (rows, columns) float32 [rad]: σ·V₀·t with the film's grain."""
+        film = film_coverage(self.spec, self._seeds[0], raster)
+        if film.any():
+            film *= texture.lognormal(self._seeds[1], self._octaves, raster)
+            film *= np.float32(
+                interaction_rad_per_va(voltage_kv) * _INNER_POTENTIAL_V * self.spec.thickness_nm * 10
+            )
+        return film

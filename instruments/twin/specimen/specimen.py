@@ -5,10 +5,12 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eucentric.instruments.twin.exposure_log import ExposureLog
+from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.hashing import draws, subseed
-from eucentric.instruments.twin.raster import Raster
+from eucentric.instruments.twin.raster import Raster, make_raster
 from eucentric.instruments.twin.specimen import texture
 from eucentric.instruments.twin.specimen.atomfile import find_atoms, read_atoms
 from eucentric.instruments.twin.specimen.atoms import Atoms
@@ -189,6 +191,16 @@ class Specimen:
         if metal is not None and self._bars is not None:
             lost = 1 - (1 - lost) * self._bars.passed(metal)
         return raster.shifted(lost)
+
+    def phase(self, at: tuple[float, float], count: int, apart: float) -> NDArray[np.floating]:
+        """(count, count) phase shift [rad] of the film around a place, points `apart` [m]: its grain, zero on average.
+
+        Crystals, flakes and what lies on them are missing.
+        """
+        if self.film is None:
+            return np.zeros((count, count))
+        raster = make_raster((count, count), apart, at, (np.zeros(count), np.zeros(count)), Tilt(), 0)
+        return self.film.phase(raster, self.world.optics.voltage_kv)
 
     def holes(self, box: Box) -> list[Hole]:
         """Holes of the film that may touch a box [m]."""
