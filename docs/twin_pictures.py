@@ -1,4 +1,4 @@
-"""Make the side-by-side of real and simulated images: `python docs/twin_pictures.py [DATA]`, see `bench/twin_real.py`."""
+"""Make the side-by-side of real and simulated images: `python docs/twin_pictures.py [DATA]` (`bench/twin_real.py`)."""
 
 import sys
 from pathlib import Path

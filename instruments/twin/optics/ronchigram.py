@@ -21,7 +21,7 @@ Phase = Callable[[int, float], NDArray[np.floating]]
 CONVERGENT_MRAD = 5.0
 """With less the disc is too small to hold a shadow."""
 _MOST = 2048
-"""Points along an edge: a wider probe is followed with coarser ones, and the rim of the pattern is cut."""
+"""Points along an edge. A probe that is wider (1.3 µm of defocus at 30 mrad) overlaps itself."""
 _ROOM = 1.6
 _TAIL_A = 40.0
 
