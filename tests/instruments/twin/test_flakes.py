@@ -1,6 +1,7 @@
 """Flakes as they come: twisted, folded, on bars, with residue and point defects; the same at every zoom."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from eucentric.instruments.twin.specimen_spec import (
 )
 from eucentric.knowledge.scattering import haadf_cross_section_a2
 
+NEVER = threading.Event()
 FLAT = {
     "height": HeightSpec(),
     "contamination": ContaminationSpec(share_of_monolayer=0.0),
@@ -327,3 +329,15 @@ def test_flakes_and_their_material_belong_together(tmp_path, missing):
     path.write_text(text[:start] + text[end:], "utf-8")
     with pytest.raises(BadInput, match="belong together"):
         load_world(str(path))
+
+
+def test_bars_stop_the_bright_field_too():
+    driver = TwinDriver(load_world("mxene"), 7, stage="ideal")
+    driver.set_blank(True)
+    driver.move({"x": 127e-6, "y": 0.0}, NEVER)  # half a pitch: the middle of a bar
+    driver.set_blank(False)
+    scan = ScanSpec(detectors=("bf", "haadf"), rows=32, columns=32, fov_m=5e-6, dwell_s=1e-5)
+    _, (bright, dark) = driver.acquire(scan, NEVER)
+    electrons = 30e-12 * 1e-5 / 1.602176634e-19
+    assert bright.mean() < 0.01 * electrons * 0.25
+    assert dark.mean() < 0.01 * electrons

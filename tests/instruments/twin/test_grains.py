@@ -1,6 +1,7 @@
 """Grains: tilt-dependent contrast, and a camera whose patterns say what the oracle knows."""
 
 import math
+import re
 import threading
 
 import numpy as np
@@ -214,6 +215,30 @@ def test_what_is_no_pattern_is_refused_by_driver_and_guard(bad):
         guard.acquire(scan, epoch=epoch)
     assert "sent" in str(caught.value)
     assert not oracle.scans
+
+
+def test_nothing_that_the_driver_says_tells_how_a_grain_lies():
+    driver, oracle = twin(5, stage="worn")
+    grain = oracle.grain(0.0, 0.0)
+    said = [driver.capabilities().model_dump_json()]
+    for n in range(4):
+        driver.set_blank(True)
+        driver.move({"alpha": 0.05 * n, "beta": -0.03 * n, "x": n * 1e-8}, NEVER)
+        driver.set_blank(False)
+        said += [
+            driver.acquire(scan, NEVER)[0].model_dump_json()
+            for scan in (shot(64), shot(64, 2e-3, 2, 2, 1e-7))
+        ]
+        said.append(driver.read().model_dump_json())
+    numbers = [float(one) for one in re.findall(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?", " ".join(said))]
+    actual = oracle.actual()
+    secrets = [
+        *grain.to_specimen.ravel(), *oracle.to_lab(grain, actual["alpha"], actual["beta"]).ravel(),
+        oracle._specimen.grains.thickness_nm(0.0, 0.0), actual["alpha"], actual["beta"],
+    ]  # fmt: skip
+    for secret in secrets:
+        assert not np.isclose(numbers, secret, rtol=1e-6, atol=0).any(), secret
+    assert not re.search("orientation|grain|thickness|phase|SrTiO3", " ".join(said))
 
 
 def test_a_guard_hands_patterns_on_and_blanks():
