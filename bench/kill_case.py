@@ -161,6 +161,7 @@ def _warm(words: list[str], sync: str) -> None:
 
     Ledger._prepare = prepared  # type: ignore[method-assign,assignment]
     sys.argv = ["eucentric", *words]
+    sys.modules.pop("eucentric.__main__", None)  # a parent that imported it would have it found twice
     runpy.run_module("eucentric", run_name="__main__")
 
 
