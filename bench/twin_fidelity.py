@@ -175,10 +175,10 @@ def _columns(frame: Frame) -> Floats:
     kept: list[Floats] = []
     far = 0.5 / frame.pixel_a
     edge = _EDGE_A / frame.pixel_a
-    for place in frame.xy:
-        if (place > edge).all() and (place < np.array(frame.share.shape[::-1]) - 1 - edge).all():
-            if all(np.hypot(*(place - other)) > far for other in kept):
-                kept.append(place)
+    last = np.array(frame.share.shape[::-1]) - 1 - edge
+    for place in frame.xy[((frame.xy > edge) & (frame.xy < last)).all(axis=1)]:
+        if all(np.hypot(*(place - other)) > far for other in kept):
+            kept.append(place)
     return np.array(kept)
 
 
@@ -203,9 +203,10 @@ def _spread(ours: Floats, theirs: Floats, frame: Frame) -> float:
     return float((high - low) / 2 / middle)
 
 
-def run(shared: Path, own: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def run(shared: Path, quick: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Figures of all frames; the bar is on monolayers on zone of the shared ones."""
-    frames = shared_frames(shared / "defects_dev") + (own_frames(own) if own and own.is_dir() else [])
+    frames = shared_frames(shared / "defects_dev")
+    frames = frames[:2] if quick else frames + own_frames(shared / "multislice")
     figures = {frame.name: compared(frame) for frame in frames}
     alike = [one["ncc_alike"] for one in figures.values() if "ncc_alike" in one]
     worst = min(alike, default=float("nan"))

@@ -40,7 +40,7 @@ def _affine(found: StageFit, twin: TwinDriver) -> float:
 def stages(quick: bool, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Each preset from a log of moves; rare misses by their exact interval."""
     figures: dict[str, Any] = {}
-    worst, inside, moves = 0.0, 0, 500 if quick else _MOVES
+    worst, inside, moves = 0.0, 0, 300 if quick else _MOVES
     names = ("worn",) if quick else tuple(_NOISE_NM)
     for number, name in enumerate(names):
         twin, log = measured_log(PRESETS[name], seed + number, moves, _NOISE_NM[name])
@@ -73,7 +73,7 @@ def stages(quick: bool, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]
 def images(quick: bool, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Source size and electrons of images of a suspended monolayer."""
     cases = {}
-    for number, fwhm in enumerate((0.6, 0.8) if quick else (0.5, 0.6, 0.7, 0.8, 0.6, 0.7)):
+    for number, fwhm in enumerate((0.7,) if quick else (0.5, 0.6, 0.7, 0.8, 0.6, 0.7)):
         image, pixel_a = _picture(fwhm, seed + number)
         found = fit_image(image, pixel_a, load_world("mxene").material.lattice_a_angstrom)  # type: ignore[union-attr]
         electrons = float(image.mean()) / pixel_a**2

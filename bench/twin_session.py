@@ -101,7 +101,8 @@ def digest(setting: int, count: int) -> list[str]:
 
 def _elsewhere(setting: int, count: int) -> list[str]:
     """The same in a process of its own."""
-    code = f"import json; from eucentric.bench.twin_session import digest; print(json.dumps(digest({setting}, {count})))"
+    code = "import json; from eucentric.bench.twin_session import digest; "
+    code += f"print(json.dumps(digest({setting}, {count})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return [str(one) for one in json.loads(done.stdout)]
 

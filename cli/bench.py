@@ -25,6 +25,7 @@ BENCHES: dict[str, str] = {
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
+    "twin": "Is the twin what it says? Frames, multislice, stage statistics, faults, replay, fits, real images.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
     "zone-axis": "Arrival at zone axes on the twin's polycrystal: noisy readings, backlash, patterns to centre by.",
 }

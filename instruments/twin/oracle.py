@@ -121,6 +121,12 @@ class Oracle:
         return self._specimen.world.vacancy_fraction
 
     @property
+    def layer_fraction(self) -> float:
+        """Share of the beam that one layer of the flakes sends to 60-140 mrad; 0 without flakes."""
+        flakes = self._specimen.flakes
+        return flakes.layer_fraction if flakes else 0.0
+
+    @property
     def flakes(self) -> tuple[Flake, ...]:
         """All flakes."""
         return self._specimen.flakes.bed.flakes if self._specimen.flakes else ()

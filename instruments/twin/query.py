@@ -65,6 +65,8 @@ def _under(world: WorldSpec, column: str) -> WorldSpec:
     """The world with another column over it; the instrument's name tells."""
     preset = load_column(column)
     parts = {"optics": preset.optics, "scan": preset.scan, "detectors": preset.detectors}
+    if preset.cameras:
+        parts["cameras"] = preset.cameras
     return world.model_copy(update={**parts, "column": _named(column)})
 
 

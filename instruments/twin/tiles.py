@@ -55,13 +55,29 @@ def touches(scan: LineScan, x: Grid, y: Grid) -> bool:
 
 
 def _scanned(scan: LineScan, x: Grid, y: Grid) -> Grid:
+    total = np.zeros((len(y) - 1, len(x) - 1))
+    left, right, top, bottom = extent(scan)
+    across, down = _reached(x, left, right), _reached(y, top, bottom)
+    if across.stop - across.start > 1 and down.stop - down.start > 1:
+        part = slice(down.start, down.stop - 1), slice(across.start, across.stop - 1)
+        total[part] = _lines_in(scan, x[across], y[down])
+    return total
+
+
+def _reached(edges: Grid, low: float, high: float) -> slice:
+    """Edges of the tiles that may lie between two places."""
+    first, last = np.searchsorted(edges, [low, high])
+    return slice(max(0, int(first) - 1), min(len(edges), int(last) + 1))
+
+
+def _lines_in(scan: LineScan, x: Grid, y: Grid) -> Grid:
     width = min(scan.pitch, scan.probe)
     near = (scan.y + width / 2 > y[0]) & (scan.y - width / 2 < y[-1])
-    if not near.any():
-        return np.zeros((len(y) - 1, len(x) - 1))
     share = np.diff(_ramp(y[None, :] - scan.y[near, None], width), axis=1)
     along = np.diff(_along(scan, x[None, :] - scan.x[near, None]), axis=1)
-    return np.asarray(share.T @ along)
+    return np.asarray(
+        np.einsum("lr,lc->rc", share, along)
+    )  # a product of matrices wakes threads for so little
 
 
 def _ramp(offset: Grid, width: float) -> Grid:

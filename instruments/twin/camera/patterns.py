@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
 
 from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.driver import Pixels, ScanSpec
 from eucentric.instruments.twin.acquisition import Shot
 from eucentric.instruments.twin.camera.spec import CameraModel
-from eucentric.instruments.twin.camera.thin import ThinPatterns
+from eucentric.instruments.twin.camera.thin import Grating
 from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.probe import Beam
+from eucentric.instruments.twin.optics.ronchigram import ronchigram
 from eucentric.instruments.twin.optics.spec import OpticsSpec
 from eucentric.instruments.twin.raster import make_raster
 from eucentric.instruments.twin.render import View, centre_of
@@ -86,7 +88,7 @@ class Patterns:
         if self._specimen.opaque(x, y):
             return np.zeros((self._screen.rows, self._screen.columns), np.float32)
         if grains is None:
-            return self._thin.at(x, y)
+            return self._through(x, y)
         grain = grains.at(x, y)
         along = grains.thickness_nm(x, y) / max(tilt.rows[2][2], 0.1)
         thickness = max(_ALIKE_NM, round(along / _ALIKE_NM) * _ALIKE_NM)
@@ -98,10 +100,31 @@ class Patterns:
         return self._drawn[key]
 
     @cached_property
-    def _thin(self) -> ThinPatterns:
-        height = centre_of(self._specimen, self._view)[2]
-        beam = Beam(self._view.optics(self._specimen), self._view.defocus - height, self._view.others)
-        return ThinPatterns(self._specimen, beam, self._view.tilt, self._screen.rows, self._screen.per_pixel)
+    def _grating(self) -> Grating:
+        return Grating(self._specimen, self._view.tilt)
+
+    def _through(self, x: float, y: float) -> Plane:
+        """The probe as it truly is after a thin specimen, as the camera is turned."""
+        optics, view = self._view.optics(self._specimen), self._view
+        beam = Beam(optics, view.defocus - centre_of(self._specimen, view)[2], view.others)
+        half_mrad = 500 * self._screen.rows * self.pixel_rad
+
+        def phase(count: int, apart_a: float) -> NDArray[np.float64]:
+            return self._grating.phase(x, y, count, apart_a)
+
+        seen = ronchigram(
+            beam.aberrations, optics.voltage_kv, optics.convergence_mrad, half_mrad, self._screen.rows, phase
+        )
+        return _turned(seen, self._screen)
+
+
+def _turned(image: Plane, screen: Screen) -> Plane:
+    """A picture of the lab plane as it lies on a screen."""
+    turn = screen.turn[::-1, ::-1]  # rows before columns
+    if np.array_equal(turn, np.eye(2)):
+        return image
+    middle = np.array(screen.middle)
+    return np.asarray(affine_transform(image, turn, middle - turn @ middle, order=1), np.float32)
 
 
 def _matrix(tilt: Tilt) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 
 M = TypeVar("M", bound=Model)
@@ -22,6 +23,7 @@ class ColumnPreset(Model):
     optics: OpticsSpec = OpticsSpec()
     scan: ScanUnitSpec = ScanUnitSpec()
     detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(DETECTORS), min_length=1)
+    cameras: dict[str, CameraModel] = Field(default_factory=dict)
 
 
 def shipped_columns() -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def test_a_shipped_column_stands_under_the_world(name):
     twin = twin_driver("mxene", {"seed": "3", "column": name})
     caps, column = twin.capabilities(), load_column(name)
     assert caps.identity.endswith(f"good-{name}-3")
-    assert {one.name for one in caps.detectors} == set(column.detectors)
+    assert {one.name for one in caps.detectors} == {*column.detectors, *column.cameras}
     assert twin.read().optics["voltage"] == column.optics.voltage_kv * 1e3
     assert len(caps.optic("convergence").choices) == len(column.optics.convergences_mrad)
     (image,) = frame(twin, scan())
