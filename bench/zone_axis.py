@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.presets import PRESETS
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge.crystal.rotation import Array
+from eucentric.knowledge.diffraction import Structure, reflections
 from eucentric.knowledge.notebook import (
     CalibrationEntry,
     LoadingEntry,
@@ -48,6 +50,8 @@ _TRAVEL_UM = 200.0
 """Of the piezo goniometer of this bench: its preset has none to follow a feature with."""
 _AT = {"at": "2026-01-01T00:00:00Z", "by": "bench"}
 _IDEAL_DEG = 0.1
+_WITHIN, _SEEN = 1.0, 0.02
+"""Reflections up to so many 1/Å (25 mrad), of so much of the strongest amplitude, make a zone's pattern."""
 
 
 def repeatability_deg(stage: str) -> float:
@@ -140,29 +144,38 @@ def make_case(number: int, seed: int) -> Case:
     at = {one: (alpha, beta) for one, alpha, beta in tilts}
     readings = [_reading(one, at[one], offset, rng) for one in pair]
     more = None if third is None else _reading(third, at[third], offset, rng)
-    inside, outside = _families(crystal, at, pair)
+    inside, outside = _families(grain.structure, grain.to_specimen, pair)
     return Case(number, phase, stage, port, crystal, grain.to_specimen, readings, more, inside, outside)
 
 
 def _families(
-    crystal: cr.Crystal, at: dict[Uvw, tuple[float, float]], read: list[Uvw]
-) -> tuple[tuple[Uvw, ...], ...]:
+    structure: Structure, to_specimen: Array, read: list[Uvw]
+) -> tuple[tuple[Uvw, ...], tuple[Uvw, ...]]:
     """One axis of each family up to index 2 that is well within reach, and of each that is well out of it.
 
     Asked for by family: two readings leave it open which of the axes that symmetry makes equal has which index.
     """
+    crystal, orientation, stage = structure.crystal, cr.orientation_of(to_specimen), cr.Stage()
     inside, outside, seen = [], [], set[Uvw]()
-    for one in at:
-        members = {m for m in map(_positive, crystal.direction_family(one).tolist()) if m in at}
-        if one in seen or max(map(abs, one)) > 2:
+    for one in _axes(2):
+        members = set(map(_positive, crystal.direction_family(one).tolist()))
+        if one in seen:
             continue
         seen |= members
-        best = max(_margin(*at[m]) for m in members)
+        tilts = [cr.tilt_to_axis(crystal, orientation, m, stage) for m in members]
+        best = max(_margin(t.alpha_deg, t.beta_deg) for t in tilts)
         if best < -_OUTSIDE_DEG:
             outside.append(one)
-        elif best > _INSIDE_DEG and not members & set(read):
+        elif best > _INSIDE_DEG and not members & set(read) and _has_a_pattern(structure, one):
             inside.append(one)
     return tuple(inside), tuple(outside)
+
+
+def _has_a_pattern(structure: Structure, uvw: Uvw) -> bool:
+    """Whether two independent reflections of the axis' zone are within the camera: else it is a row, and no target."""
+    known = reflections(structure, _WITHIN)
+    zone = known.hkl[(known.hkl @ np.array(uvw) == 0) & (known.strength > _SEEN)]
+    return len(zone) > 0 and int(np.linalg.matrix_rank(zone)) == 2
 
 
 def _positive(uvw: list[int]) -> Uvw:
@@ -184,15 +197,17 @@ def _settle(port: ZoneAxisPort, z_um: float) -> tuple[float, float]:
 def _tilts(crystal: cr.Crystal, to_specimen: Array) -> Iterator[tuple[Uvw, float, float]]:
     """Every axis up to index 3, one of each pair of opposites, and the true tilt that brings it onto the beam."""
     orientation, stage = cr.orientation_of(to_specimen), cr.Stage()
-    spans = range(-3, 4)
-    for u in spans:
-        for v in spans:
-            for w in spans:
-                first = next((x for x in (u, v, w) if x), 0)
-                if first <= 0 or math.gcd(u, v, w) != 1:
-                    continue
-                tilt = cr.tilt_to_axis(crystal, orientation, (u, v, w), stage)
-                yield (u, v, w), tilt.alpha_deg, tilt.beta_deg
+    for uvw in _axes(3):
+        tilt = cr.tilt_to_axis(crystal, orientation, uvw, stage)
+        yield uvw, tilt.alpha_deg, tilt.beta_deg
+
+
+def _axes(largest: int) -> Iterator[Uvw]:
+    """Axes up to an index, one of each pair of opposites."""
+    spans = range(-largest, largest + 1)
+    for u, v, w in product(spans, spans, spans):
+        if next((x for x in (u, v, w) if x), 0) > 0 and math.gcd(u, v, w) == 1:
+            yield u, v, w
 
 
 def _margin(alpha: float, beta: float) -> float:
@@ -340,7 +355,9 @@ def _bars(gone: list[Row], asked: list[Row], missed: list[Row], refusals: list[R
 
     arrived = [one for one in gone if one["ended"] == "arrived"]
     moved = [one["moves"] for one in asked]
-    claimed = sum(one["ended"] == "arrived" and not one["pass"] for one in missed)
+    claimed = sum(
+        one["measured_deg"] is not None and not one["pass"] for one in missed if one["ended"] == "arrived"
+    )
     return [
         share("arrived within the bar of the preset", lambda one: one["pass"], gone, 0.95, _NEEDED),
         share("the feature never left the field", lambda one: one["feature_off"] < 1, arrived, 1.0, 100),

@@ -168,6 +168,7 @@ def _own_files(uri: str) -> list[Path]:
         files.append(Path(parsed.path))
     if parsed.scheme == "twin":
         files += [Path(value) for value in parsed.query.values() if value.endswith(".toml")]
+        files += [Path(value) for name, value in parsed.query.items() if name == "atoms"]
     if parsed.scheme == "py":
         files += _module_file(parsed.path.partition(":")[0])
     return files
