@@ -14,6 +14,7 @@ from eucentric.core.instrument import MicroscopeState
 from eucentric.tools.base import Tool
 from eucentric.tools.catalogue import CATALOGUE
 from eucentric.tools.move_stage import target_of
+from eucentric.tools.tilting.arrive import TiltArgs
 
 Figure = float | str | None
 Figures = dict[str, Figure]
@@ -46,7 +47,21 @@ def figures_of(
     found |= {name: state.optics[name] for name in _OF_STATE if name in state.optics and name not in found}
     if tool.name == "move_stage":
         found |= _move(args, state, later)
+    if isinstance(args, TiltArgs):
+        found |= _tilt(args, state)
     return found | dict.fromkeys(later)
+
+
+def _tilt(args: TiltArgs, state: MicroscopeState) -> Figures:
+    """Where a tilt would end and how far that is; unknown if nothing tied it to a place."""
+    told = {"alpha_deg": args.expect_alpha_deg, "beta_deg": args.expect_beta_deg}
+    target = {key: value for key, value in told.items() if value is not None and key in state.stage}
+    if not target:
+        return dict.fromkeys(("alpha_deg", "beta_deg", "step_deg"))
+    return {
+        **target,
+        "step_deg": max(abs(value - state.stage[key].reported) for key, value in target.items()),
+    }
 
 
 def _plain(value: Any) -> Figure:

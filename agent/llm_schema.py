@@ -90,10 +90,14 @@ def declaration(name: str, description: str, schema: dict[str, Any]) -> dict[str
 
 
 def signature(tool: AnyTool) -> str:
-    """One line for a prompt: ``move_stage(mode?: absolute|relative, dx_um?) what it does``."""
-    required = set(tool.args.model_json_schema().get("required", []))
+    """One line for a prompt: ``move_stage(mode?: absolute|relative, dx_um?) what it does``; without details."""
+    schema = tool.args.model_json_schema()
+    required = set(schema.get("required", []))
+    details = {name for name, found in schema.get("properties", {}).items() if found.get("detail")}
     parts = [
-        name + ("" if name in required else "?") + _kind(found) for name, found in fields(tool.args).items()
+        name + ("" if name in required else "?") + _kind(found)
+        for name, found in fields(tool.args).items()
+        if name not in details
     ]
     results = ", ".join(_usable(tool.result))
     gives = f" -> {results};" if results else ""

@@ -38,9 +38,3 @@ def depth_of_focus_nm(voltage_kv: float, convergence_mrad: float) -> float:
 def defocus_blur_nm(defocus_nm: float, convergence_mrad: float) -> float:
     """Diameter of the geometric blur disc, 2·α·|Δf| [nm]."""
     return 2 * convergence_mrad * 1e-3 * abs(defocus_nm)
-
-
-def interaction_rad_per_va(voltage_kv: float) -> float:
-    """Phase shift per projected potential, σ = 2π/(λE)·(mc² + E)/(2mc² + E) [rad/(V·Å)] (Kirkland 2010, eq. 5.6)."""
-    rest, energy = 510.99895, voltage_kv
-    return 2 * math.pi / (wavelength_a(voltage_kv) * 1e3 * energy) * (rest + energy) / (2 * rest + energy)

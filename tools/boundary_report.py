@@ -141,9 +141,8 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "boundary_report",
-    "Two grains and their boundary: disorientation with the operators of each crystal's setting, coincidence lattice, "
-    "zone axes that both can be brought to, and the boundary's plane indices if its trace was seen edge-on. Moves "
-    "nothing.",
+    "Disorientation, common zone axes and plane indices of the boundary of two grains. With the operators of "
+    "each crystal's setting and the coincidence lattice; plane indices need the trace seen edge-on. Moves nothing.",
     "analyse",
     Args,
     Result,

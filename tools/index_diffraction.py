@@ -8,7 +8,7 @@ from pydantic import Field
 from eucentric.core.base import Model
 from eucentric.core.text import visible
 from eucentric.core.units import Unit
-from eucentric.knowledge.diffraction import Indexed
+from eucentric.knowledge.diffraction import Indexed, LayerTilt
 from eucentric.knowledge.diffraction.indexing import Verdict
 from eucentric.knowledge.tilting.target import name_of
 from eucentric.tools.base import Context, Tool, free
@@ -56,6 +56,8 @@ class Result(Model):
     off_sigma_deg: float | None
     told_by: str | None
     """spots or bands."""
+    layer: LayerTilt | None = None
+    """Of a single layer: its tilt by the distortion of its lattice, without sign, with its interval."""
     runner_up: str | None
     """The next best answer of another phase or axis, and how far it is behind."""
     explained: int
@@ -88,18 +90,22 @@ def run(args: Args, context: Context) -> Result:
         args.scale_error_percent / 100,
         layer=args.single_layer,
     )
-    return _result(found, one, context)
+    return _result(found, one, context, single_layer=args.single_layer)
 
 
-def _result(found: PatternReading, one: PatternIn, context: Context) -> Result:
+def _result(found: PatternReading, one: PatternIn, context: Context, *, single_layer: bool) -> Result:
     indexing, offset = found.indexing, found.offset
     told = indexing.verdict in ("indexed", "ambiguous")
     best = indexing.best if told else None
     crystal = crystal_named(best.phase, context) if best else None
     axis = offset.zone_axis if offset else (best.zone_axis if best else None)
-    orientations = _orientations(found, one, context) if indexing.verdict == "indexed" else ()
+    axis = (
+        (0, 0, 1) if single_layer and axis else axis
+    )  # rods cut anywhere look like any axis near the normal
+    known = indexing.verdict == "indexed" and not single_layer
+    orientations = _orientations(found, one, context) if known else ()
     since, age = moved_since(context, one)
-    reasons = [found.why, "" if orientations or not told else one.why_not]
+    reasons = [found.why, "" if orientations or single_layer or not told else one.why_not]
     return Result(
         verdict=indexing.verdict,
         frame=one.frame.id,
@@ -108,6 +114,7 @@ def _result(found: PatternReading, one: PatternIn, context: Context) -> Result:
         uvw=axis,
         off_deg=offset.off_deg if offset else None,
         off_sigma_deg=offset.sigma_deg if offset else None,
+        layer=found.layer,
         told_by=offset.method if offset else None,
         runner_up=_runner_up(indexing.runner_up, indexing.lead_nat),
         explained=best.explained if best else 0,
@@ -155,7 +162,7 @@ def summary(result: Result) -> str:
     off = (
         f"off by {result.off_deg:.2f} ± {result.off_sigma_deg:.2f}° (by {result.told_by})"
         if result.off_deg is not None and result.off_sigma_deg is not None
-        else "tilt unknown"
+        else _by_lattice(result.layer)
     )
     text = (
         f"pattern {result.frame}{age}: {visible(result.phase or '', limit=30)} {result.zone_axis}, {off}; "
@@ -168,10 +175,20 @@ def summary(result: Result) -> str:
     return text + (f"; {result.why}" if result.why else "")
 
 
+def _by_lattice(layer: LayerTilt | None) -> str:
+    if layer is None:
+        return "tilt unknown"
+    if not layer.informative:
+        return f"tilt unknown, below {layer.high_deg:.0f}° (95 %) by its lattice"
+    span = f"{layer.low_deg:.0f} … {layer.high_deg:.0f}°, 95 %"
+    return f"tilted {layer.tilt_deg:.0f}° ({span}) by its lattice, sign unknown"
+
+
 TOOL: Tool[Args, Result] = Tool(
     "index_diffraction",
-    "Index a recorded diffraction pattern: phase, zone axis, how far it is off the beam with its error, orientation, "
-    "runner-up; or that it can't be told (too few spots, ambiguous, another phase). Moves nothing, exposes nothing.",
+    "Which zone axis a recorded diffraction pattern shows, and how far off the beam it is. Tells phase, "
+    "errors, orientation, runner-up; or that it can't be told (too few spots, ambiguous, another phase). Moves nothing "
+    "and exposes nothing.",
     "analyse",
     Args,
     Result,

@@ -131,8 +131,8 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "list_zone_axes",
-    "List the zone axes within the tilt limits, nearest first: their tilts, how surely they will be there, how far a "
-    "feature moves, and the travel left. Moves nothing.",
+    "List the zone axes within the tilt limits, nearest first, with their tilts. Also how surely they will be there, "
+    "how far a feature moves, and the travel left. Moves nothing.",
     "analyse",
     Args,
     Result,

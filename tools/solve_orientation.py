@@ -99,8 +99,9 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "solve_orientation",
-    "How a crystal lies, from two or more zone axes with their tilts (given, or those in the specimen's notebook): all "
-    "orientations that fit, with error, and the axis to look at next if there are several. Moves nothing.",
+    "Every way a crystal may lie, from two or more zone axes read at known tilts. The readings are given, or those in "
+    "the specimen's notebook; all orientations that fit come with their error, and with the axis to look at next if "
+    "there are several. Moves nothing.",
     "analyse",
     Args,
     Result,

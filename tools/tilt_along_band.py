@@ -195,8 +195,8 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "tilt_along_band",
-    "Tilt along the Kikuchi band of a plane (hkl), which stays edge-on at every step, to a zone axis on it or by an "
-    "angle; the feature is kept in view. Refuses what is out of reach and says how far along it works.",
+    "Tilt along the Kikuchi band of a plane (hkl), to a zone axis on it or by an angle. The plane stays edge-on at "
+    "every step and the feature in view. Refuses what is out of reach and says how far along it works.",
     "expose",
     Args,
     Result,

@@ -252,9 +252,9 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "tilt_edge_on",
-    "Bring a lattice plane (hkl), a plane of known normal, or an interface (by its trace and two or three projected "
-    "widths) edge-on with the smallest tilt, or turn the specimen about a line in the image; the feature is kept in "
-    "view. Directions in an image need calibrated signs.",
+    "Bring a plane (hkl) or an interface edge-on, or turn about a line in the image. By the smallest tilt, the feature "
+    "kept in view; an interface by its normal, or by its trace and two or three projected widths. Directions in an "
+    "image need calibrated signs.",
     "expose",
     Args,
     Result,

@@ -171,8 +171,8 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "tilt_to_zone_axis",
-    "Tilt to a zone axis [uvw], or the nearest of <uvw>, in steps that keep the feature in view (followed by image, "
-    "brought back by beam shift or stage), the last one against backlash. Needs a known orientation (notebook, "
+    "Tilt to a zone axis [uvw], or the nearest of <uvw>, with the feature kept in view. In steps, followed by image, "
+    "brought back by beam shift or stage, the last one against backlash. Needs a known orientation (notebook, "
     "readings or an indexed pattern). Refuses if orientations disagree by more than 1°, if it is out of reach (and "
     "names the nearest), or if the way is not free.",
     "expose",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from workbench import Person, step
 
+from eucentric.agent.rules import Rule, RuleBook, Rules
 from eucentric.core.plan import Step
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge.diffraction import structure_named
@@ -97,3 +98,15 @@ def test_a_feature_is_followed_within_what_was_approved(bench):
     assert max(abs(x) for x in value["feature_off_um"]) < 0.5
     assert len(value["frames"]) >= 3
     assert "followed by image" in person.cards[0]
+
+
+def test_a_rule_about_tilts_holds_for_every_way_of_tilting(bench):
+    """A site that denies more than 5° denies the tool that tilts there, and one that can't say where it tilts."""
+    denied = Rule(name="no far tilt", tools=("*",), where={"beta_deg": {"beyond": 5}}, decision="deny")
+    rules = RuleBook(Rules(name="t", author="staff", version=3, rules=(denied,)), "v3 (sha256 abc)")
+    person = Person()
+    session = bench.carry(tilt("a", "[101]"), person=person, rules=rules)
+    assert session.outcome == "refused"
+    assert "forbids it" in session.say
+    assert not bench.spy.sent
+    assert bench.carry(tilt("a", "[001]"), person=person, rules=rules).outcome == "done"

@@ -497,14 +497,22 @@ def test_a_pattern_of_another_phase_or_none_at_all(si):
     assert "cannot tell" in index_diffraction.summary(found)
 
 
-def test_a_single_layer_has_no_tilt():
+@pytest.mark.parametrize(("at", "tilted"), [((0.5, 0.5), False), ((15, 12), True)])
+def test_a_single_layer_has_a_tilt_only_where_its_lattice_is_distorted(at, tilted):
     from eucentric.core.instrument import PatternShot
 
-    bench = port(df.structure_named("MoS2"), at=(0.5, 0.5), thickness_nm=1.0)
+    bench = port(df.structure_named("MoS2"), at=at, thickness_nm=0.6)
     bench.acquire_diffraction(PatternShot())
     found = bench.do(index_diffraction.TOOL, single_layer=True)
     assert found.off_deg is None
-    assert "layer" in found.why or found.verdict != "indexed"
+    assert found.verdict == "indexed"
+    assert "layer" in found.why
+    assert (found.uvw, found.orientations) == ((0, 0, 1), ())
+    assert found.layer.informative is tilted
+    assert found.layer.low_deg < math.hypot(*at) < found.layer.high_deg
+    words = index_diffraction.summary(found)
+    assert ("by its lattice, sign unknown" in words) is tilted
+    assert ("tilt unknown, below" in words) is not tilted
 
 
 def test_refining_needs_a_microscope_that_records_patterns_and_known_signs(si):

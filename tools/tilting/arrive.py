@@ -40,20 +40,22 @@ _LEAST_STEP_DEG = 0.25
 _SIGMAS = 3.0
 _BEYOND_DEG = 3.0
 """Beyond the tilt that is told: what it may be off by the time, the overshoot, and the centring after it."""
+DETAIL = Field(None, json_schema_extra={"detail": True})
+"""Left out where a planner is told of the tool in a line: code fills it in, or its default is right."""
 
 
 class TiltArgs(WhichCrystal):
     """What all tools that tilt take."""
 
-    expect_alpha_deg: Deg | None = None
+    expect_alpha_deg: Deg | None = DETAIL
     """Where the plan says the target is: the tool refuses if it is more than 1° away by now [deg]."""
-    expect_beta_deg: Deg | None = None
+    expect_beta_deg: Deg | None = DETAIL
     """Its second axis [deg]."""
     recentre: bool = Field(True, strict=True)
     """Keep the feature in the middle of the image; false: no picture is taken, and it may leave the field."""
-    height_um: Annotated[float, Field(ge=0.1, le=200), Unit("um")] = 20.0
+    height_um: Annotated[float, Field(ge=0.1, le=200, json_schema_extra={"detail": True}), Unit("um")] = 20.0
     """How far from the tilt axes the feature may lie, one standard deviation [µm]: sets the size of the steps."""
-    fov_nm: FovNm | None = None
+    fov_nm: FovNm | None = DETAIL
     """Field in which it is followed [nm]; left out: wide enough for one badly made stage move."""
 
 

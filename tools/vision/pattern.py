@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
+from eucentric.knowledge.crystal import Crystal
+from eucentric.knowledge.crystal.rotation import Array
 from eucentric.knowledge.diffraction import (
     Illumination,
+    Indexed,
     Indexing,
+    LayerTilt,
     Reflections,
     Screen,
     Seen,
     ZoneOffset,
     index_spots,
+    layer_tilt,
     offset_by_spots,
 )
 from eucentric.tools.vision.pattern_bands import offset_by_bands
@@ -29,6 +34,11 @@ _PLACE_PX = 0.5
 _AGREE = 5.0
 """Spots and bands that differ by more than so many of their errors contradict each other."""
 _BRIGHTEST = 120
+_ON_NET, _FEWEST = 0.25, 6
+"""Of a layer's lattice: spots nearer to a node than this are its own; so many are asked for."""
+_CAMERA_STRAIN = 0.005
+"""A camera's own distortion, uncorrected."""
+_LAYER = "a single layer has no Kikuchi bands, and its spots do not fade with tilt"
 _REACH_DEG = 1.5
 """How far an orientation by the places of spots alone may be off."""
 
@@ -45,6 +55,8 @@ class PatternReading(Model):
     """(row, column) of the direct beam."""
     per_pixel: float
     """[1/Å], as the indexing corrected it."""
+    layer: LayerTilt | None = None
+    """Of a single layer: what the distortion of its lattice says of its tilt."""
     why: str = ""
     """Why the tilt is unknown, or what contradicts."""
 
@@ -87,10 +99,10 @@ def read_pattern(
     if indexing.best is None or indexing.verdict not in ("indexed", "ambiguous"):
         return _unread(indexing, screen, "the pattern is not indexed")
     screen = _corrected(screen, indexing)
-    if layer:
-        why = "a single layer has no Kikuchi bands and its spots do not fade with tilt: only a lattice image tells it"
-        return _unread(indexing, screen, why)
     known = next(one for one in phases if one.crystal.name == indexing.best.phase)
+    if layer:
+        told = _layer_tilt(seen_spots(peaks, screen).at, known.crystal, indexing.best)
+        return _unread(indexing, screen, _LAYER).model_copy(update={"layer": told})
     return _with_offset(image, peaks, known, indexing, light, screen)
 
 
@@ -102,6 +114,23 @@ def seen_spots(peaks: Peaks, screen: Screen) -> Seen:
     away = np.hypot(at[:, 0], at[:, 1])
     keep = np.flatnonzero((away > _NEAREST_PER_A) & (away < farthest))[:_BRIGHTEST]
     return Seen(at[keep], peaks.counts[keep], _PLACE_PX * screen.per_pixel, _NEAREST_PER_A, farthest)
+
+
+def _layer_tilt(at: Array, crystal: Crystal, best: Indexed) -> LayerTilt | None:
+    """The tilt by the distortion of the lattice of spots (n, 2) [1/Å]; None if they span none."""
+    both = [crystal.normal(hkl) / crystal.spacing_angstrom(hkl) for hkl in ((1, 0, 0), (0, 1, 0))]
+    net = (np.array(best.to_lab) @ np.transpose(both))[:2]
+    for _ in range(3):
+        places = at @ np.linalg.inv(net).T
+        numbers = np.round(places)
+        on = (np.abs(places - numbers).max(axis=1) < _ON_NET) & numbers.any(axis=1)
+        if on.sum() < _FEWEST or np.linalg.matrix_rank(numbers[on]) < 2:
+            return None
+        net = np.linalg.lstsq(numbers[on], at[on], rcond=None)[0].T
+    try:
+        return layer_tilt(net.T, crystal.cell, _CAMERA_STRAIN, reciprocal=True)
+    except BadInput:
+        return None
 
 
 def _with_offset(

@@ -1,29 +1,25 @@
 """Diffraction patterns as the camera records them: one for each pixel of a raster, side by side in one array."""
 
-import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.driver import Pixels, ScanSpec
 from eucentric.instruments.twin.acquisition import Shot
 from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.camera.thin import ThinPatterns
 from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.probe import Beam
-from eucentric.instruments.twin.optics.ronchigram import CONVERGENT_MRAD, ronchigram
 from eucentric.instruments.twin.optics.spec import OpticsSpec
 from eucentric.instruments.twin.raster import make_raster
 from eucentric.instruments.twin.render import View, centre_of
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.knowledge.diffraction import Illumination, Look, Screen, pattern, reflections
-from eucentric.knowledge.diffraction.picture import spot_image
-from eucentric.knowledge.diffraction.spots import Spots
 
 Plane = NDArray[np.float32]
-Phases = NDArray[np.floating]
 _FARTHEST = 2.4
 """Reflections are listed up to here [1/Å]."""
 _ALIKE_NM = 2.0
@@ -87,14 +83,10 @@ class Patterns:
 
     def _one(self, x: float, y: float) -> Plane:
         grains, tilt = self._specimen.grains, self._view.tilt
-        if grains is None and self._view.optics(self._specimen).convergence_mrad >= CONVERGENT_MRAD:
-            return (
-                np.zeros((self._screen.rows,) * 2, np.float32)
-                if self._specimen.opaque(x, y)
-                else self._shadow(x, y)
-            )
-        if grains is None or self._specimen.opaque(x, y):
-            return self._direct(0.0 if self._specimen.opaque(x, y) else 1.0)
+        if self._specimen.opaque(x, y):
+            return np.zeros((self._screen.rows, self._screen.columns), np.float32)
+        if grains is None:
+            return self._thin.at(x, y)
         grain = grains.at(x, y)
         along = grains.thickness_nm(x, y) / max(tilt.rows[2][2], 0.1)
         thickness = max(_ALIKE_NM, round(along / _ALIKE_NM) * _ALIKE_NM)
@@ -105,36 +97,11 @@ class Patterns:
             self._drawn[key] = pattern(known, to_lab, self._light, thickness, self._screen, self._look)
         return self._drawn[key]
 
-    def _shadow(self, x: float, y: float) -> Plane:
-        """The film's Ronchigram under the probe as it truly is, turned as the camera is."""
-        optics, view = self._view.optics(self._specimen), self._view
-        beam = Beam(optics, view.defocus - centre_of(self._specimen, view)[2], view.others)
-        turned = math.radians(self._camera.azimuth_deg)
-
-        def phase(count: int, apart_a: float) -> Phases:
-            return self._specimen.phase((x, y), count, apart_a * 1e-10)
-
-        half_mrad = 500 * self._screen.rows * self.pixel_rad
-        seen = ronchigram(
-            beam.aberrations, optics.voltage_kv, optics.convergence_mrad, half_mrad, self._screen.rows, phase
-        )
-        seen = seen[:, ::-1] if self._camera.mirrored else seen
-        return _turned(np.ascontiguousarray(seen), turned)
-
-    def _direct(self, share: float) -> Plane:
-        """The direct beam alone: nothing crystalline is there."""
-        key = "direct", share
-        if key not in self._drawn:
-            none = np.zeros(0)
-            spots = Spots(np.zeros((0, 3), np.int64), np.zeros((0, 2)), none, none)
-            self._drawn[key] = np.float32(share) * spot_image(spots, self._light, self._screen, self._look)
-        return self._drawn[key]
-
-
-def _turned(image: Plane, angle: float) -> Plane:
-    if not angle:
-        return image
-    return np.asarray(ndimage.rotate(image, -math.degrees(angle), reshape=False, order=1), np.float32)
+    @cached_property
+    def _thin(self) -> ThinPatterns:
+        height = centre_of(self._specimen, self._view)[2]
+        beam = Beam(self._view.optics(self._specimen), self._view.defocus - height, self._view.others)
+        return ThinPatterns(self._specimen, beam, self._view.tilt, self._screen.rows, self._screen.per_pixel)
 
 
 def _matrix(tilt: Tilt) -> NDArray[np.float64]:

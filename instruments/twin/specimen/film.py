@@ -12,13 +12,9 @@ from eucentric.instruments.twin.specimen import texture
 from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Plane
 from eucentric.instruments.twin.specimen.outline import around, places
 from eucentric.instruments.twin.specimen_spec import FilmSpec
-from eucentric.knowledge.electron_optics import interaction_rad_per_va
 from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3
 
 _WAVES = (2, 3, 5)
-
-_INNER_POTENTIAL_V = 9.0
-"""Of amorphous carbon, about [V]."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +131,11 @@ class Film:
         self.fraction = CARBON_FILM_ATOMS_PER_A3 * spec.thickness_nm * 10 * cross_section_a2("C")
         """Share of the beam that it sends onto the detector."""
 
+    @property
+    def seed(self) -> int:
+        """Of its texture."""
+        return self._seeds[1]
+
     def towards(self, cross_section_a2: CrossSection) -> "Film":
         """The same film as another detector sees it."""
         return Film(self.spec, self._seeds, cross_section_a2)
@@ -143,22 +144,16 @@ class Film:
         """Holes that may touch a box [m]."""
         return holes_in(self.spec, self._seeds[0], box)
 
+    def cover(self, raster: Raster) -> Plane:
+        """Share of each pixel that carbon covers, (rows, columns) float32."""
+        return film_coverage(self.spec, self._seeds[0], raster)
+
     def draw(self, canvas: Canvas) -> None:
         """Carbon with its grain, but for the holes."""
-        film = film_coverage(self.spec, self._seeds[0], canvas.raster)
+        film = self.cover(canvas.raster)
         canvas.solid += film
         if film.any():
             grain = texture.lognormal(self._seeds[1], self._octaves, canvas.raster)
             grain *= film
             grain *= np.float32(self.fraction)
             canvas.share += grain
-
-    def phase(self, raster: Raster, voltage_kv: float) -> Plane:
-        """Phase shift of the electrons' wave, (rows, columns) float32 [rad]: σ·V₀·t with the film's grain."""
-        film = film_coverage(self.spec, self._seeds[0], raster)
-        if film.any():
-            film *= texture.lognormal(self._seeds[1], self._octaves, raster)
-            film *= np.float32(
-                interaction_rad_per_va(voltage_kv) * _INNER_POTENTIAL_V * self.spec.thickness_nm * 10
-            )
-        return film

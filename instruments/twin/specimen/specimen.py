@@ -5,12 +5,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eucentric.instruments.twin.exposure_log import ExposureLog
-from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.hashing import draws, subseed
-from eucentric.instruments.twin.raster import Raster, make_raster
+from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.specimen import texture
 from eucentric.instruments.twin.specimen.atomfile import find_atoms, read_atoms
 from eucentric.instruments.twin.specimen.atoms import Atoms
@@ -28,7 +26,8 @@ from eucentric.instruments.twin.specimen.particles import Particles
 from eucentric.instruments.twin.specimen.residue import Residue
 from eucentric.instruments.twin.specimen.sheets import Flakes
 from eucentric.instruments.twin.world import WorldSpec
-from eucentric.knowledge.scattering import haadf_cross_section_a2, screened_ratio
+from eucentric.knowledge.diffraction import atomic_factor_a
+from eucentric.knowledge.scattering import atomic_number, haadf_cross_section_a2, screened_ratio
 
 Annulus = tuple[float, float]
 
@@ -115,16 +114,38 @@ class Specimen:
         return self._annuli[annulus]
 
     def _seen_by(self, annulus: Annulus) -> "Specimen":
-        other, seen = copy.copy(self), self._cross_section(annulus)
-
-        def turned(part: Any) -> Any:
-            return part and part.towards(seen)
-
-        for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
-            setattr(other, name, turned(getattr(self, name)))
+        seen = self._cross_section(annulus)
+        other = self._with(seen, screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         other.grains = self.grains.seen_by(annulus, seen) if self.grains else None
-        other.dirt = self.dirt.times(screened_ratio("C", self.world.optics.voltage_kv, *annulus))
         return other
+
+    def _with(self, seen: CrossSection, carbon: float) -> "Specimen":
+        """The same with another weight of each element; that of carbon is so many times the reference's."""
+        other = copy.copy(self)
+        for name in ("film", "grating", "flakes", "atoms", "particles", "_residue", "_bars"):
+            part: Any = getattr(self, name)
+            setattr(other, name, part and part.towards(seen))
+        other.dirt = self.dirt.times(carbon)
+        return other
+
+    def by_amplitude(self) -> "Specimen":
+        """The same specimen, its `scattered` being the density of scattering amplitude straight on [1/Å]."""
+
+        def amplitude_a(element: str) -> float:
+            return float(atomic_factor_a(element, np.zeros(1))[0])
+
+        carbon = amplitude_a("C") / self._cross_section(REFERENCE_MRAD)("C")
+        other = self._with(amplitude_a, carbon)
+        other._bars = None  # no wave comes through
+        return other
+
+    @property
+    def heaviest(self) -> str:
+        """The heaviest element of its crystals; carbon if there are none."""
+        found = set(self.world.material.contained) if self.world.material else set[str]()
+        if self.atoms is not None:
+            found |= {str(name) for name in np.unique(self.atoms.laid.atoms.elements)}
+        return max(found, key=atomic_number, default="C")
 
     def _draw_slope(self) -> tuple[float, float]:
         size, turn = draws(self._seeds[_TILT], 2)
@@ -191,16 +212,6 @@ class Specimen:
         if metal is not None and self._bars is not None:
             lost = 1 - (1 - lost) * self._bars.passed(metal)
         return raster.shifted(lost)
-
-    def phase(self, at: tuple[float, float], count: int, apart: float) -> NDArray[np.floating]:
-        """(count, count) phase shift [rad] of the film around a place, points `apart` [m]: its grain, zero on average.
-
-        Crystals, flakes and what lies on them are missing.
-        """
-        if self.film is None:
-            return np.zeros((count, count))
-        raster = make_raster((count, count), apart, at, (np.zeros(count), np.zeros(count)), Tilt(), 0)
-        return self.film.phase(raster, self.world.optics.voltage_kv)
 
     def holes(self, box: Box) -> list[Hole]:
         """Holes of the film that may touch a box [m]."""
