@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 NAMES = ("good", "worn", "piezo")
 STAGES, MOVES = 1000, 24
 _ONE_WAY = 12
+_GOLDEN = 0.6180339887
 _NEVER = threading.Event()
 _LATE = 20.0
 """After so many settling times nothing creeps any more."""
@@ -52,9 +53,10 @@ def walk(preset: StagePreset, seed: int) -> Path:
     stage, now = Stage(preset, np.random.default_rng([seed, _STAGE])), 0.0
     start = stage.actual(np.array([0.0, 1.0]))[:, :2]
     step, jump, creep, halfway, read = step_of(preset), [], [], [], []
+    odd = preset.readback_nm * 1e-9 * ((_GOLDEN * seed) % 1.0)  # so that readings are rounded by every amount
     for n in range(MOVES):
         target = np.zeros(5)
-        target[0] = step * (n + 1 if n < _ONE_WAY else 2 * _ONE_WAY - 1 - n) + 0.1e-9 * (seed % 1000)
+        target[0] = step * (n + 1 if n < _ONE_WAY else 2 * _ONE_WAY - 1 - n) + odd
         now += stage.seconds(target)
         before = stage.actual(np.array([now]))[0, :2]
         missed = stage.draw_miss()
