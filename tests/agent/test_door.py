@@ -42,6 +42,7 @@ ARGS = {
     "insert_detector": {"detector": "bf", "inside": False},
     "acquire_image": IMAGE,
     "acquire_series": {**IMAGE, "frames": 2},
+    "acquire_pattern": {"exposure_ms": 1.0},
     "autofocus": {},
     "survey": {"tiles_x": 1, "tiles_y": 1, "width_px": 16, "fov_um": 1.0},
     "go_to_target": {"target": TARGET},
