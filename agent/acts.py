@@ -21,12 +21,14 @@ from eucentric.core.instrument import (
     MicroscopeState,
     OpticsChange,
     Outlook,
+    PatternShot,
     Scan,
     StageMove,
 )
 from eucentric.core.units import OPTICS, STAGE, to_si
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
+from eucentric.tools.scanning import pattern_scan
 
 
 class _Move:
@@ -260,6 +262,10 @@ class GatedMicroscope:
         self.dose += act.charge.dose_e_per_a2 if act.charge else 0.0
         self.frames += [frame.id for frame in frames]
         return frames
+
+    def acquire_diffraction(self, shot: PatternShot) -> Frame:
+        """One pattern, or a small raster of them in one array."""
+        return self.acquire(pattern_scan(shot, self.door.state()))[0]
 
     def store(self, pixels: Image, frame: Frame) -> Frame:
         """Keep a computed image."""

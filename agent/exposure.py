@@ -222,4 +222,5 @@ def scan_spec(scan: Scan) -> ScanSpec:
         columns=scan.width_px,
         fov_m=scan.fov_nm * 1e-9,
         dwell_s=scan.dwell_us * 1e-6,
+        pattern_px=scan.pattern_px,
     )

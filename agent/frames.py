@@ -120,13 +120,25 @@ def _settings(run: Run, scan: Scan, raw: RawFrames) -> dict[str, Any]:
     return {
         **{name: tidy(read[name]) for name in named if name in read},
         **{name: tidy(value) for name, value in tilts.items()},
-        "pixel_pm": tidy(scan.pixel_nm * 1e3),
+        **_scale(scan, raw),
         "dwell_us": scan.dwell_us,
         "time_s": raw.time_s,
         "duration_s": raw.duration_s,
         "purpose": scan.purpose,
         "simulated": run.capabilities.simulated,
         "instrument": run.capabilities.identity,
+    }
+
+
+def _scale(scan: Scan, raw: RawFrames) -> dict[str, Any]:
+    """What a pixel is: a piece of the specimen, or an angle."""
+    if not scan.pattern_px:
+        return {"pixel_pm": tidy(scan.pixel_nm * 1e3)}
+    length = raw.before.optics.get("camera_length")
+    return {
+        "pixel_mrad": raw.pattern_rad and tidy(raw.pattern_rad * 1e3),
+        "camera_length_mm": length and tidy(length * 1e3),
+        **({"grid": (scan.height_px, scan.width_px)} if scan.width_px * scan.height_px > 1 else {}),
     }
 
 

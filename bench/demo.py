@@ -13,6 +13,7 @@ from eucentric.bench.campaign import REQUEST, run_request
 from eucentric.bench.contract import at_least, at_most, report
 from eucentric.core.calls import Finding
 from eucentric.instruments.twin import TwinDriver, load_world
+from eucentric.instruments.twin.specimen_spec import ClusterSpec
 
 _DENSITIES = (0.0, 0.004, 0.03, 0.08)
 _STAGES = ("good", "worn")
@@ -36,7 +37,11 @@ def own_state() -> Iterator[None]:
 def _case(number: int, seed: int) -> dict[str, Any]:
     density = _DENSITIES[number % len(_DENSITIES)]
     stage = _STAGES[(number // len(_DENSITIES)) % len(_STAGES)]
-    world = load_world("mxene").model_copy(update={"vacancy_fraction": density})
+    alone = {
+        "vacancy_fraction": density,
+        "clusters": ClusterSpec(),
+    }  # nothing else may be empty where it is 0
+    world = load_world("mxene").model_copy(update=alone)
     start = time.process_time()
     outcome = run_request(TwinDriver(world, seed + number, stage=stage))
     found = [one for one in outcome.findings if not one.cannot_tell]

@@ -20,7 +20,7 @@ from eucentric.bench.contract import at_least, at_most, report
 from eucentric.bench.dose_plans import Plans
 from eucentric.bench.dose_rig import Claim, Rig
 from eucentric.instruments.twin import TwinDriver, load_world
-from eucentric.instruments.twin.exposure import LineScan
+from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.world import WorldSpec

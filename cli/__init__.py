@@ -39,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
     "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),
     "limits": ("limits", "The limits in force on an instrument; check and draft files; clear a touch."),
+    "twin": (
+        "twin",
+        "Fit the simulated microscope to a real one: stage from moves, noise and blur from an image.",
+    ),
     "host": ("host", "Serve one instrument in the foreground."),
     "operator": ("operator", "Register an operator's secret on this machine."),
     "doctor": ("doctor", "Check this installation and say what is missing."),

@@ -26,7 +26,9 @@ BENCHES: dict[str, str] = {
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
+    "twin": "Is the twin what it says? Frames, multislice, stage statistics, faults, replay, fits, real images.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
+    "zone-axis": "Arrival at zone axes on the twin's polycrystal: noisy readings, backlash, patterns to centre by.",
 }
 
 
@@ -44,7 +46,7 @@ def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None
 
     FILE holds the cases of a benchmark that runs given ones (crystal); for defects it is a folder of images.
     """
-    module = importlib.import_module(f"eucentric.bench.{name}")
+    module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes_file = "file" in inspect.signature(module.run).parameters
     if file is not None and not takes_file:
         raise click.BadParameter(f"{name} takes no file", param_hint="FILE")

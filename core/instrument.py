@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eucentric.core.base import Model
 from eucentric.core.units import Unit
@@ -70,18 +70,39 @@ class OpticsChange(Model):
     beam_shift_y_nm: Annotated[float, Unit("nm")] | None = None
     probe_current_pa: Annotated[float, Field(gt=0), Unit("pA")] | None = None
     fov_nm: Annotated[float, Field(gt=0), Unit("nm")] | None = None
+    a1_x_nm: Annotated[float, Unit("nm")] | None = None
+    a1_y_nm: Annotated[float, Unit("nm")] | None = None
+
+
+_LEAST_PX = 16
+_LONGEST_US = 1e5
 
 
 class Scan(Model):
-    """One scanned frame on one or more detectors at once."""
+    """One scanned frame on one or more detectors at once, or a camera's pattern at each pixel."""
 
     detectors: tuple[str, ...] = Field(default=("haadf",), min_length=1, max_length=4)
-    width_px: int = Field(512, ge=16, le=8192, strict=True)
-    height_px: int = Field(512, ge=16, le=8192, strict=True)
+    width_px: int = Field(512, ge=1, le=8192, strict=True)
+    """At least 16 unless patterns are recorded."""
+    height_px: int = Field(512, ge=1, le=8192, strict=True)
     fov_nm: Annotated[float, Field(gt=0, le=1e6), Unit("nm")]
     """Width of the field [nm]; pixels are square."""
-    dwell_us: Annotated[float, Field(gt=0, le=1e5), Unit("us")]
+    dwell_us: Annotated[float, Field(gt=0, le=1e8), Unit("us")]
+    """Up to 0.1 s, or 100 s for patterns."""
     purpose: Purpose = "image"
+    pattern_px: int = Field(0, ge=0, le=4096, strict=True, exclude_if=lambda edge: edge == 0)
+    """Edge of the diffraction pattern that a camera records at each pixel; 0: none, intensities are recorded."""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Scan":
+        small = min(self.width_px, self.height_px) < _LEAST_PX
+        if not self.pattern_px and (small or self.dwell_us > _LONGEST_US):
+            raise ValueError(
+                f"an image has at least {_LEAST_PX} pixels along an edge, of {_LONGEST_US:g} µs at most"
+            )
+        if self.pattern_px and len(self.detectors) != 1:
+            raise ValueError("patterns are recorded by one camera at a time")
+        return self
 
     @property
     def pixel_nm(self) -> float:
@@ -96,6 +117,17 @@ class PatternShot(Model):
     size_px: int = Field(256, ge=32, le=4096, strict=True)
     """Rows and columns, binned if the camera has more."""
     exposure_ms: Annotated[float, Field(gt=0, le=1e5), Unit("ms")] = 50.0
+    """Of each pattern."""
+    grid_px: int = Field(1, ge=1, le=64, strict=True)
+    """Patterns along each edge of a square raster; 1: one, with the beam at the middle of the field."""
+    fov_nm: Annotated[float, Field(gt=0, le=1e5), Unit("nm")] | None = None
+    """Width of the raster; one pattern needs none."""
+
+    @model_validator(mode="after")
+    def _raster_has_a_width(self) -> "PatternShot":
+        if self.grid_px > 1 and self.fov_nm is None:
+            raise ValueError("a raster of patterns needs fov_nm")
+        return self
 
 
 class Outlook(Model):
@@ -141,6 +173,8 @@ class Frame(Model):
     pixel_mrad: float | None = None
     """Of a diffraction pattern: angle of a pixel's edge [mrad]; None for an image."""
     camera_length_mm: float | None = None
+    grid: tuple[int, int] | None = None
+    """(rows, columns) of patterns that lie side by side in the array, one for each place of a raster."""
     dose_e_per_a2: float | None = None
     """Charged for this frame: upper bound at any atom [e/Å²]."""
     mean_dose_e_per_a2: float | None = None

@@ -41,8 +41,8 @@ def hosts_dir() -> Path:
 def parse_uri(uri: str) -> InstrumentUri:
     """Take an instrument's address apart.
 
-    A world file's path becomes absolute and the options are kept by name, so `str()` of the result is
-    the canonical spelling: the same instrument is the same host.
+    The path of a file (.toml) becomes absolute, also in an option, and the options are kept by name, so `str()` of
+    the result is the canonical spelling: the same instrument is the same host.
 
     Raises
     ------
@@ -85,12 +85,17 @@ def _options(uri: str, query: str) -> dict[str, str]:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
     except ValueError as error:
         raise _bad(uri, "its options are not key=value joined by &") from error
-    options = dict(pairs)
+    options = {key: _absolute(value) for key, value in pairs}
     if len(options) != len(pairs):
         raise _bad(uri, "an option is given twice")
     if any(not key or not value for key, value in pairs):
         raise _bad(uri, "an option has no name or no value")
     return options
+
+
+def _absolute(value: str) -> str:
+    """The name of a file, as a host in another folder finds it."""
+    return str(Path(value).expanduser().resolve()) if value.endswith(".toml") else value
 
 
 def _bad(uri: str, why: str) -> BadInput:

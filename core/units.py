@@ -167,6 +167,12 @@ OPTICS: dict[str, SI] = {
     "convergence_mrad": SI("convergence", 1e-3, "rad"),
     "voltage_kv": SI("voltage", 1e3, "V"),
     "camera_length_mm": SI("camera_length", 1e-3, "m"),
+    "a1_x_nm": SI("a1_x", 1e-9, "m"),
+    "a1_y_nm": SI("a1_y", 1e-9, "m"),
+    "b2_x_nm": SI("b2_x", 1e-9, "m"),
+    "b2_y_nm": SI("b2_y", 1e-9, "m"),
+    "a2_x_nm": SI("a2_x", 1e-9, "m"),
+    "a2_y_nm": SI("a2_y", 1e-9, "m"),
 }
 
 

@@ -1,5 +1,6 @@
 """What an instrument has and can do, declared by its driver and logged with each run (SI units)."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -37,10 +38,27 @@ class OpticSpec(Model):
     upper: float
     settable: bool = True
     settle_s: float = Field(0.0, ge=0)
+    choices: tuple[float, ...] = ()
+    """The only values that can be set, ascending; empty: any in the range."""
+
+    def offers(self, value: float) -> bool:
+        """Whether a value in the range can be set."""
+        return not self.choices or any(math.isclose(value, one, rel_tol=1e-6) for one in self.choices)
+
+
+class PatternsSpec(Model):
+    """What a camera records: diffraction patterns."""
+
+    max_px: int = Field(ge=32)
+    """Most pixels along an edge; fewer are binned."""
+    min_exposure_s: float = Field(gt=0)
+    max_exposure_s: float = Field(10.0, gt=0)
+    max_patterns: int = Field(1, ge=1)
+    """Of one scan; 1: only single ones."""
 
 
 class DetectorSpec(Model):
-    """One scanned detector."""
+    """One detector: it counts what falls on it while the beam is scanned, or it is a camera."""
 
     name: str
     counts_per_electron: float | None = None
@@ -52,6 +70,8 @@ class DetectorSpec(Model):
     """Time to drive it in or out [s]."""
     exposable: bool = True
     """False if nobody declared a limit for it: the beam may not fall on it."""
+    patterns: PatternsSpec | None = Field(None, exclude_if=lambda spec: spec is None)
+    """Of a camera; None: it is none."""
 
 
 class PositionErrors(Model):
@@ -134,6 +154,11 @@ class Capabilities(Model):
     def optic(self, name: str) -> OpticSpec | None:
         """The control of that name, if there is one."""
         return next((optic for optic in self.optics if optic.name == name), None)
+
+    def camera(self, name: str = "camera") -> PatternsSpec | None:
+        """What the camera of that name records, if there is such a camera."""
+        found = self.detector(name)
+        return found.patterns if found else None
 
     def detector(self, name: str) -> DetectorSpec | None:
         """The detector of that name, if there is one."""

@@ -132,7 +132,20 @@ def check_optics(
     for optic in optics:
         if optic.name not in allowances:
             raise _unlimited(capabilities, optic.name, values[optic.name], now.get(optic.name), optic.unit)
-    return {one.name: _target(allowances[one.name], now.get(one.name), values[one.name]) for one in optics}
+    wanted = {one.name: _target(allowances[one.name], now.get(one.name), values[one.name]) for one in optics}
+    for optic in optics:
+        _check_choice(optic, wanted[optic.name])
+    return wanted
+
+
+def _check_choice(optic: OpticSpec, value: float) -> None:
+    if not optic.offers(value):
+        choices = ", ".join(shown(optic.name, one, optic.unit) for one in optic.choices)
+        raise LimitRefused(
+            f"{optic.name} to {shown(optic.name, value, optic.unit)}",
+            "the instrument offers only some values",
+            f"{NOTHING_SENT}. Works: {choices}.",
+        )
 
 
 def check_scan(capabilities: Capabilities, scan: ScanSpec) -> None:
@@ -151,10 +164,35 @@ def check_scan(capabilities: Capabilities, scan: ScanSpec) -> None:
     for edge, pixels in (("rows", scan.rows), ("columns", scan.columns)):
         if not 1 <= pixels <= most:
             raise _refused(f"scan of {pixels} {edge}", f"1 … {most} pixels along an edge", capabilities)
-    if not capabilities.min_dwell_s * (1 - ROUNDING) <= scan.dwell_s < math.inf:
+    if scan.pattern_px or any(one.patterns for one in capabilities.detectors if one.name in scan.detectors):
+        _check_patterns(capabilities, scan)
+    elif not capabilities.min_dwell_s * (1 - ROUNDING) <= scan.dwell_s < math.inf:
         least = capabilities.min_dwell_s * 1e6
         raise _refused(f"dwell of {scan.dwell_s * 1e6:.6g} µs", f"at least {least:.6g} µs", capabilities)
     _check_field(capabilities, scan.fov_m)
+
+
+def _check_patterns(capabilities: Capabilities, scan: ScanSpec) -> None:
+    """A camera, alone, with patterns, exposures and as many of them as it declares."""
+    cameras = ", ".join(one.name for one in capabilities.detectors if one.patterns) or "none"
+    spec = capabilities.camera(scan.detectors[0])
+    if spec is None or len(scan.detectors) != 1 or not scan.pattern_px:
+        what = f"{'patterns' if scan.pattern_px else 'an image'} with {', '.join(scan.detectors)}"
+        raise Unsupported(
+            visible(what, limit=120),
+            f"cameras record patterns, one at a time, other detectors images; cameras: {cameras}",
+            f"{NOTHING_SENT}; nothing was exposed.",
+        )
+    if not 32 <= scan.pattern_px <= spec.max_px:
+        raise _refused(
+            f"pattern of {scan.pattern_px} pixels", f"32 … {spec.max_px} along an edge", capabilities
+        )
+    if scan.rows * scan.columns > spec.max_patterns:
+        raise _refused(f"{scan.rows} × {scan.columns} patterns", f"at most {spec.max_patterns}", capabilities)
+    least, most = spec.min_exposure_s * (1 - ROUNDING), spec.max_exposure_s * (1 + ROUNDING)
+    if not least <= scan.dwell_s <= most:
+        bounds = f"{spec.min_exposure_s * 1e3:g} … {spec.max_exposure_s * 1e3:g} ms"
+        raise _refused(f"exposure of {scan.dwell_s * 1e3:.6g} ms", bounds, capabilities)
 
 
 def check_insert(capabilities: Capabilities, name: str) -> DetectorSpec:
@@ -192,13 +230,13 @@ def check_inserted(name: str, inside: bool, state: DriverState) -> None:
 
 
 def check_frames(scan: ScanSpec, pixels: Pixels) -> None:
-    """InstrumentFault unless the driver returned one (rows, columns) float32 array per detector."""
+    """InstrumentFault unless the driver returned one float32 array of the scan's shape per detector."""
     got = [(array.shape, str(array.dtype)) for array in pixels]
-    wanted = [((scan.rows, scan.columns), "float32")] * len(scan.detectors)
+    wanted = [(scan.shape, "float32")] * len(scan.detectors)
     if got != wanted:
         raise InstrumentFault(
             f"the driver returned frames {got}",
-            f"expected {len(wanted)} of {scan.rows} × {scan.columns} float32",
+            f"expected {len(wanted)} of {scan.shape[0]} × {scan.shape[1]} float32",
             "The frames are not kept. The specimen was exposed.",
         )
 

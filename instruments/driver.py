@@ -21,6 +21,14 @@ class ScanSpec(Model):
     fov_m: float
     """Width of the field [m]; pixels are square."""
     dwell_s: float
+    pattern_px: int = Field(0, ge=0, exclude_if=lambda edge: edge == 0)
+    """Edge of the pattern that the one detector, a camera, records at each pixel; 0: it counts what falls on it."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of each array: patterns lie side by side as the pixels do."""
+        edge = self.pattern_px or 1
+        return self.rows * edge, self.columns * edge
 
     @property
     def pixel_m(self) -> float:
@@ -67,6 +75,8 @@ class RawFrames(Model):
     aborted: bool = False
     """True if stopped before the last line; the pixels after it are 0."""
     lines_done: int = 0
+    pattern_rad: float | None = Field(None, gt=0, exclude_if=lambda angle: angle is None)
+    """Angle of a pixel's edge in a pattern [rad]; None if it is no pattern, or nobody calibrated the camera length."""
 
 
 class LoggedCommand(Model):
@@ -83,7 +93,7 @@ class LoggedCommand(Model):
 
 
 Pixels = tuple[NDArray[np.float32], ...]
-"""(rows, columns) float32 [counts], one per detector of the scan."""
+"""`ScanSpec.shape` float32 [counts], one per detector of the scan."""
 
 
 class Driver(Protocol):

@@ -150,7 +150,7 @@ class HostFiles:
 def code_fingerprint(uri: str) -> str:
     """Digest of the code and data a host of `uri` runs: a host of older code must not answer for newer code.
 
-    Covers `core/`, `instruments/`, its limits, the world file of a ``twin:`` address and the module of a ``py:`` one.
+    Covers `core/`, `instruments/`, its limits, the files of a ``twin:`` address and the module of a ``py:`` one.
     """
     root = Path(__file__).resolve().parent.parent
     files = [p for room in ("core", "instruments") for p in sorted((root / room).rglob("*")) if _is_source(p)]
@@ -166,6 +166,9 @@ def _own_files(uri: str) -> list[Path]:
     files = [] if limits is None else [limits]
     if parsed.scheme == "twin" and parsed.path.endswith(".toml"):
         files.append(Path(parsed.path))
+    if parsed.scheme == "twin":
+        files += [Path(value) for value in parsed.query.values() if value.endswith(".toml")]
+        files += [Path(value) for name, value in parsed.query.items() if name == "atoms"]
     if parsed.scheme == "py":
         files += _module_file(parsed.path.partition(":")[0])
     return files

@@ -5,18 +5,42 @@ import math
 import numpy as np
 
 from eucentric.core.errors import BadInput
+from eucentric.core.text import visible
 from eucentric.knowledge.electron_optics import wavelength_a
 
-_NUMBER = {
-    "H": 1, "B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "Al": 13, "Si": 14, "P": 15, "S": 16, "Cl": 17, "Ti": 22,
-    "V": 23, "Cr": 24, "Mn": 25, "Fe": 26, "Ni": 28, "Cu": 29, "Ge": 32, "Se": 34, "Sr": 38, "Zr": 40, "Nb": 41,
-    "Mo": 42, "Sn": 50, "Te": 52, "La": 57, "Hf": 72, "Ta": 73, "W": 74, "Pt": 78, "Au": 79, "Pb": 82, "Bi": 83,
-}  # fmt: skip
+_SYMBOLS = """
+    H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb
+    Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au
+    Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf
+"""
+_NUMBER = {symbol: z for z, symbol in enumerate(_SYMBOLS.split(), 1)}
 
 _REFERENCE = {"C": 0.00118, "O": 0.00118, "S": 0.0055, "Ti": 0.0109, "V": 0.0110, "Mo": 0.0283, "W": 0.0623}
 """Cross-sections [Å²] at 60 kV, 30 mrad probe, 60-140 mrad detector, fitted to the mean intensity of
 multislice images of Ti3C2O2 and MoS2 (element ratios good to a few per cent there)."""
 _KV, _INNER, _OUTER = 60.0, 60.0, 140.0
+
+
+def _unknown(element: str) -> BadInput:
+    return BadInput(
+        f"no cross-section for element {visible(element, limit=12)!r}",
+        "known: H to Cf",
+        "give an element's symbol",
+    )
+
+
+def atomic_number(element: str) -> int:
+    """Z of an element's symbol; BadInput if there is none."""
+    if element not in _NUMBER:
+        raise _unknown(element)
+    return _NUMBER[element]
+
+
+def element_of(number: int) -> str:
+    """Symbol of the element with that Z; BadInput if there is none."""
+    if not 1 <= number <= len(_NUMBER):
+        raise _unknown(str(number))
+    return list(_NUMBER)[number - 1]
 
 
 def _beta2(voltage_kv: float) -> float:
@@ -38,7 +62,7 @@ def haadf_cross_section_a2(
         Unknown element, or inner >= outer.
     """
     if element not in _NUMBER:
-        raise BadInput(f"no cross-section for element {element!r}", remedy=f"known: {', '.join(_NUMBER)}")
+        raise _unknown(element)
     if not 0 < inner_mrad < outer_mrad:
         raise BadInput(f"collection {inner_mrad:g}-{outer_mrad:g} mrad", "needs 0 < inner < outer")
     names = sorted(_REFERENCE, key=lambda name: _NUMBER[name])
@@ -69,7 +93,7 @@ def screened_ratio(element: str, voltage_kv: float, inner_mrad: float, outer_mra
         Unknown element, or inner >= outer.
     """
     if element not in _NUMBER:
-        raise BadInput(f"no cross-section for element {element!r}", remedy=f"known: {', '.join(_NUMBER)}")
+        raise _unknown(element)
     if not 0 <= inner_mrad < outer_mrad:
         raise BadInput(f"collection {inner_mrad:g}-{outer_mrad:g} mrad", "needs 0 <= inner < outer")
     radius_a = _BOHR_A / math.cbrt(_NUMBER[element])

@@ -1,8 +1,15 @@
 """What holds for every test."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from eucentric.core import redaction
+
+settings.register_profile(
+    "the same on any machine", database=None, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.load_profile("the same on any machine")
 
 
 @pytest.fixture(autouse=True)

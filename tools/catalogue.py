@@ -7,6 +7,7 @@ from eucentric.core.text import visible
 from eucentric.tools import (
     abort,
     acquire_image,
+    acquire_pattern,
     acquire_series,
     autofocus,
     blank_beam,
@@ -54,6 +55,7 @@ CATALOGUE: tuple[Tool[Any, Any], ...] = (
     set_optics.TOOL,
     insert_detector.TOOL,
     acquire_image.TOOL,
+    acquire_pattern.TOOL,
     acquire_series.TOOL,
     autofocus.TOOL,
     survey.TOOL,

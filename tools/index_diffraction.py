@@ -160,7 +160,7 @@ def summary(result: Result) -> str:
     if result.verdict != "indexed" or result.zone_axis is None:
         return f"pattern {result.frame}{age}: cannot tell ({result.verdict.replace('_', ' ')}); {result.why}"
     off = (
-        f"off by {result.off_deg:.2f} ± {result.off_sigma_deg:.2f}° (by {result.told_by})"
+        f"off by {result.off_deg:.2f} ± {max(result.off_sigma_deg, 0.01):.2f}° (by {result.told_by})"
         if result.off_deg is not None and result.off_sigma_deg is not None
         else _by_lattice(result.layer)
     )

@@ -7,10 +7,12 @@ from pydantic import Field
 
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost
-from eucentric.core.instrument import Scan
+from eucentric.core.errors import Unsupported
+from eucentric.core.instrument import MicroscopeState, PatternShot, Scan
 from eucentric.core.units import Unit
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.knowledge.dose import ScanDose, Unsteady, frame_seconds, scan_dose
+from eucentric.knowledge.electron_optics import probe_area_a2
 from eucentric.tools.base import Context, Setting
 
 Pixels = Annotated[int, Field(ge=16, le=4096, strict=True)]
@@ -39,6 +41,37 @@ class ScanArgs(Model):
             fov_nm=self.fov_nm or present_fov_nm,
             dwell_us=self.dwell_us or default_dwell_us,
         )
+
+
+def pattern_scan(shot: PatternShot, state: MicroscopeState) -> Scan:
+    """The scan that a pattern is: a raster of one pixel, as wide as the probe, unless it is a larger one.
+
+    Raises
+    ------
+    Unsupported
+        The instrument does not report what the probe's size is computed from.
+    """
+    return Scan(
+        detectors=(shot.detector,),
+        width_px=shot.grid_px,
+        height_px=shot.grid_px,
+        fov_nm=shot.fov_nm if shot.grid_px > 1 and shot.fov_nm else _probe_nm(state),
+        dwell_us=shot.exposure_ms * 1e3,
+        purpose="diffraction",
+        pattern_px=shot.size_px,
+    )
+
+
+def _probe_nm(state: MicroscopeState) -> float:
+    missing = [name for name in ("voltage_kv", "convergence_mrad") if name not in state.optics]
+    if missing:
+        raise Unsupported(
+            f"the dose of a pattern can't be predicted: this instrument does not report {', '.join(missing)}",
+            "nothing was exposed",
+            "its driver must report them",
+        )
+    area_a2 = probe_area_a2(state.optics["voltage_kv"], state.optics["convergence_mrad"])
+    return round(0.1 * math.sqrt(area_a2), 4)
 
 
 def predicted_dose(scan: Scan, setting: Setting) -> ScanDose:
@@ -103,7 +136,12 @@ def frames_cost(scan: Scan, setting: Setting, frames: int = 1, *, beside: bool =
         elsewhere_e_per_a2=bound if beside else 0.0,
         electrons=dose.electrons * frames,
         frames=frames * len(scan.detectors),
-        megabytes=scan.width_px * scan.height_px * 4e-6 * frames * len(scan.detectors),
+        megabytes=scan.width_px
+        * scan.height_px
+        * 4e-6
+        * frames
+        * len(scan.detectors)
+        * max(scan.pattern_px, 1) ** 2,
     )
 
 

@@ -1,4 +1,4 @@
-"""Change probe current, defocus, field of view or beam shift."""
+"""Change probe current, defocus, field of view, beam shift or the stigmator."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.scanning import FovNm
 
 ShiftNm = Annotated[float, Field(ge=-10_000, le=10_000), Unit("nm")]
+StigmatorNm = Annotated[float, Field(ge=-5_000, le=5_000), Unit("nm")]
 
 
 class Args(Model):
@@ -27,6 +28,10 @@ class Args(Model):
     """Beam shift along image columns [nm]."""
     beam_shift_y_nm: ShiftNm | None = None
     """Beam shift along image rows [nm]."""
+    a1_x_nm: StigmatorNm | None = None
+    """Two-fold astigmatism set along image columns [nm]."""
+    a1_y_nm: StigmatorNm | None = None
+    """Two-fold astigmatism set at 45 degrees to them [nm]."""
 
     @model_validator(mode="after")
     def _something(self) -> "Args":
@@ -56,7 +61,8 @@ def cost(args: Args, setting: Setting) -> Cost:
 
 TOOL: Tool[Args, Result] = Tool(
     "set_optics",
-    "Set probe current, defocus, field of view or beam shift and read back. High tension is not settable.",
+    "Set probe current, defocus, field of view, beam shift or the stigmator and read back. High tension is not "
+    "settable.",
     "control",
     Args,
     Result,

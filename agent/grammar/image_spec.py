@@ -93,7 +93,8 @@ def read_image(clause: Clause, draft: Draft, *, counted: bool = True) -> ImageSp
 
 def _detectors(clause: Clause, draft: Draft, spec: ImageSpec) -> None:
     if clause.take("BOTH"):
-        spec.detectors = tuple(detector.name for detector in draft.situation.capabilities.detectors)[:4]
+        able = draft.situation.capabilities.detectors
+        spec.detectors = tuple(detector.name for detector in able if detector.patterns is None)[:4]
         clause.take(*DETECTORS)
         return
     names = [DETECTORS[token.concept] for token in clause.take(*DETECTORS)]

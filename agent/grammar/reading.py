@@ -16,6 +16,7 @@ from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.elements import ELEMENT_NAMES
 from eucentric.agent.grammar.image_spec import read_image
+from eucentric.agent.grammar.patterns import pattern
 from eucentric.agent.grammar.words import fold
 from eucentric.agent.grammar.zone import zone
 
@@ -68,7 +69,9 @@ class Reading:
 
     def _rule(self, clause: Clause, *, fresh: bool) -> None:
         draft = self.draft
-        if questions.ambiguous(clause, draft) or zone(clause, draft) or refusals.unavailable(clause, draft):
+        if questions.ambiguous(clause, draft) or zone(clause, draft) or pattern(clause, draft):
+            return
+        if refusals.unavailable(clause, draft):
             return
         if self._campaign(clause):
             return

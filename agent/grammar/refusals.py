@@ -276,7 +276,7 @@ _RULED: Final = {
     "TILT": ("move_stage", "tilt_to_zone_axis", "tilt_along_band", "tilt_edge_on"),
     "AUTOFOCUS": ("autofocus",),
     "IMAGE": ("acquire_image", "acquire_series", "survey", "autofocus"),
-    "ACQUIRE": ("acquire_image", "acquire_series", "survey", "autofocus"),
+    "ACQUIRE": ("acquire_image", "acquire_pattern", "acquire_series", "survey", "autofocus"),
     "CURRENT": ("set_optics",),
     "BLANK": ("blank_beam",),
     "REPORT": ("write_report",),

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,13 @@ from eucentric.instruments.twin.detector import (
     beyond_disc,
     collection_at,
     counted,
+    delayed,
     digitised,
     disc_share,
+    pulses,
     remaining,
 )
-from eucentric.instruments.twin.render import View, scattered_shares
+from eucentric.instruments.twin.render import View, lost_shares, scattered_shares
 from eucentric.instruments.twin.specimen import REFERENCE_MRAD, Specimen
 
 
@@ -62,6 +65,22 @@ class Shot:
         return np.asarray(self.start_s + self.line_s * np.arange(self.scan.rows))
 
 
+class Develops(Protocol):
+    """What becomes of a scan: an image on each detector, or a camera's patterns."""
+
+    def lit(self) -> Pixels:
+        """Counts of all lines with the beam on."""
+        ...
+
+    def dark(self) -> Pixels:
+        """Counts of all lines with the beam off."""
+        ...
+
+    def blank(self) -> Pixels:
+        """Zeros: no line was scanned."""
+        ...
+
+
 class Film:
     """The developing of one frame: what every line would show if nothing interrupts it."""
 
@@ -81,12 +100,13 @@ class Film:
         collected = np.zeros(1, np.float32) if name in self._shot.blind else self._collected(name)
         shape = (self._shot.scan.rows, self._shot.scan.columns)
         expected = np.broadcast_to(collected * electrons, shape)
-        gain = self._shot.gains.get(name, 1.0)
-        return digitised(counted(expected, self._rng), detector, self._rng, gain)
+        signal = pulses(counted(expected, self._rng), detector, self._rng)
+        late = delayed(signal, detector, self._shot.scan.dwell_s, self._shot.flyback_s)
+        return digitised(late, detector, self._rng, self._shot.gains.get(name, 1.0))
 
     def _collected(self, name: str) -> Plane:
         """Share of the beam that a detector collects: of the bright disc, and of what is scattered out of it."""
-        optics, detector = self._specimen.world.optics, self._specimen.world.detectors[name]
+        optics, detector = self._view.optics(self._specimen), self._specimen.world.detectors[name]
         annulus = collection_at(detector, optics, self._shot.settings["camera_length"])
         disc, outside = (
             disc_share(annulus, optics.convergence_mrad),
@@ -95,6 +115,11 @@ class Film:
         if not disc and outside:
             return self._scattered(outside)
         plane = np.float32(disc) * remaining(self._scattered(REFERENCE_MRAD), detector)
+        lost = lost_shares(
+            self._specimen, self._shot.scan, self._view, max(annulus[1], optics.convergence_mrad)
+        )
+        if lost is not None:
+            plane = plane * (1 - lost)
         return plane + self._scattered(outside) if outside else plane
 
     def _scattered(self, annulus: Annulus) -> Plane:
@@ -169,7 +194,7 @@ class _Background:
 
 
 def expose(
-    film: Film, shot: Shot, clock: Clock, stopped: Stops, *, lit: bool, threaded: bool
+    film: Develops, shot: Shot, clock: Clock, stopped: Stops, *, lit: bool, threaded: bool
 ) -> tuple[Pixels, int]:
     """The pixels and how many lines were scanned before the end or a stop.
 
@@ -192,5 +217,5 @@ def expose(
         return film.blank(), 0
     pixels = developing.result()
     for plane in pixels:
-        plane[lines:] = 0
+        plane[lines * (shot.scan.pattern_px or 1) :] = 0
     return pixels, lines

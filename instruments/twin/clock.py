@@ -1,4 +1,4 @@
-"""Instrument time: jumping (virtual) or running (real, with a factor)."""
+"""Instrument time: jumping (virtual), jumping at a walking pace (paced), or running (real, with a factor)."""
 
 import threading
 import time
@@ -53,6 +53,33 @@ class VirtualClock:
         """Jump, unless already stopped."""
         if not stopped():
             self._now = max(self._now, moment)
+        return self._now
+
+
+class PacedClock:
+    """Virtual, but each jump takes its time, `speed` instrument seconds a second, so that a person can watch and stop.
+
+    Nothing passes between commands: the same commands give the same bytes, unless one is stopped on its way.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed, self._now = speed, 0.0
+        self._jump: tuple[float, float] | None = None
+        """When the present jump began on the wall, and where it ends."""
+
+    def now(self) -> float:
+        """Instrument time [s], also on the way."""
+        jump = self._jump
+        if jump is None:
+            return self._now
+        return min(jump[1], self._now + (time.monotonic() - jump[0]) * self._speed)
+
+    def until(self, moment: float, stopped: Stops) -> float:
+        """Walk there in slices."""
+        self._jump = (time.monotonic(), max(self._now, moment))
+        while (left := self._jump[1] - self.now()) > 0 and not stopped():
+            time.sleep(min(_SLICE_S, left / self._speed))
+        self._now, self._jump = self.now(), None
         return self._now
 
 

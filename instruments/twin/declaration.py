@@ -2,15 +2,19 @@
 
 import math
 
-from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, PositionErrors
+from eucentric.instruments.capabilities import (
+    AxisSpec,
+    Capabilities,
+    DetectorSpec,
+    PatternsSpec,
+    PositionErrors,
+)
+from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.column import optic_specs
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of
 from eucentric.instruments.twin.world import WorldSpec
 
-FLYBACK_S = 20e-6
-FRAME_OVERHEAD_S = 0.01
-MIN_DWELL_S = 0.1e-6
 MAX_PIXELS = 4096
 _LEAST_TOLERANCE = {"m": 1e-10, "rad": 1e-6}
 
@@ -80,6 +84,21 @@ def _detectors(world: WorldSpec) -> tuple[DetectorSpec, ...]:
             insert_s=model.insert_s if model.retractable else 0.0,
         )
         for name, model in world.detectors.items()
+    ) + tuple(_camera(name, model) for name, model in world.cameras.items())
+
+
+def _camera(name: str, model: CameraModel) -> DetectorSpec:
+    return DetectorSpec(
+        name=name,
+        counts_per_electron=model.counts_per_electron,
+        collection_mrad=(0.0, model.width_mrad / 2),
+        saturation_counts=model.saturation_counts,
+        patterns=PatternsSpec(
+            max_px=model.max_px,
+            min_exposure_s=model.min_exposure_ms * 1e-3,
+            max_exposure_s=model.max_exposure_s,
+            max_patterns=model.max_patterns,
+        ),
     )
 
 
@@ -87,19 +106,20 @@ def declare(
     world: WorldSpec, seed: int, stage_name: str, preset: StagePreset, *, abort_mid_frame: bool
 ) -> Capabilities:
     """The declaration of a twin."""
-    focusing = ("defocus", "z", "probe_current", "fov", "beam_shift_x", "beam_shift_y")
+    knobs = tuple(f"{knob}_{axis}" for knob in world.optics.knobs for axis in "xy")
+    focusing = ("defocus", "z", "probe_current", "fov", "beam_shift_x", "beam_shift_y", *knobs)
     return Capabilities(
         vendor="Eucentric",
         model=f"twin {world.name}",
-        serial=f"{stage_name}-{seed}",
+        serial="-".join(filter(None, (stage_name, world.column, str(seed)))),
         simulated=True,
         axes=axis_specs(preset),
         optics=optic_specs(world.optics),
         detectors=_detectors(world),
-        min_dwell_s=MIN_DWELL_S,
+        min_dwell_s=world.scan.min_dwell_us * 1e-6,
         max_pixels=MAX_PIXELS,
-        line_flyback_s=FLYBACK_S,
-        frame_overhead_s=FRAME_OVERHEAD_S,
+        line_flyback_s=world.scan.flyback_us * 1e-6,
+        frame_overhead_s=world.scan.overhead_ms * 1e-3,
         abort="mid_frame" if abort_mid_frame else "frame_boundary",
         responds_to=dict.fromkeys(world.detectors, focusing),
         beam_idle=world.beam_idle,

@@ -17,12 +17,12 @@ from eucentric.core.errors import (
 )
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.driver import DriverState, LoggedCommand, Pixels, RawFrames, ScanSpec
-from eucentric.instruments.twin.clock import Clock, RealClock, StopCount, Stops, VirtualClock
+from eucentric.instruments.twin.clock import Clock, PacedClock, RealClock, StopCount, Stops, VirtualClock
 from eucentric.instruments.twin.column import Column, check_settings
 from eucentric.instruments.twin.controllerlog import ControllerLog
 from eucentric.instruments.twin.declaration import declare
-from eucentric.instruments.twin.exposure import ExposureLog
-from eucentric.instruments.twin.faults import FaultBox, FaultSpec
+from eucentric.instruments.twin.exposure_log import ExposureLog
+from eucentric.instruments.twin.faults import FaultBox, FaultSpec, of_kind
 from eucentric.instruments.twin.goniometer import Goniometer
 from eucentric.instruments.twin.health import Health
 from eucentric.instruments.twin.illumination import Illumination
@@ -33,7 +33,7 @@ from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.stage import AXES, Stage, Vector
 from eucentric.instruments.twin.world import WorldSpec
 
-ClockKind = Literal["virtual", "real"]
+ClockKind = Literal["virtual", "paced", "real"]
 T = TypeVar("T")
 
 _STAGE, _FAULTS = 101, 103
@@ -51,7 +51,8 @@ class TwinDriver:
     stage
         Preset: ideal, good, worn, piezo, or one that the world declares.
     clock
-        ``virtual`` jumps, ``real`` runs with the wall clock, `speed` instrument seconds a second.
+        ``virtual`` jumps, ``paced`` takes its time for each jump, ``real`` runs with the wall clock; `speed`
+        instrument seconds a second.
     faults
         What goes wrong.
 
@@ -75,23 +76,23 @@ class TwinDriver:
             raise BadInput(f"stage preset {stage!r}", remedy=f"known: {', '.join(presets)}")
         _check_faults(faults, world)
         self._world = world
-        self._clock: Clock = RealClock(speed) if clock == "real" else VirtualClock()
+        self._clock = _clock(clock, speed)
         self._stage = Stage(presets[stage], np.random.default_rng([seed, _STAGE]))
         self._fault_rng = np.random.default_rng([seed, _FAULTS])
         self._faults = FaultBox(faults)
-        self._specimen = Specimen(world, seed)
         self._exposures = ExposureLog()
+        self._specimen = Specimen(world, seed, self._exposures)
         self._health = Health(world.health, faults)
-        self._column = Column(world.optics, self._health)
+        self._column = Column(world.optics, self._health, seed)
         self._detectors = Retraction(world.detectors)
-        self._declared = declare(world, seed, stage, presets[stage], abort_mid_frame=clock == "real")
+        self._declared = declare(world, seed, stage, presets[stage], abort_mid_frame=clock != "virtual")
         self._commands, self._log = 0, ControllerLog()
         self._command, self._state, self._stops = threading.Lock(), threading.RLock(), StopCount()
         self._light = Illumination(self._clock, self._stage, self._health, self._column, self._exposures)
         self._goniometer = Goniometer(self._stage, world.pole_piece, self._faults, self._fault_rng)
         self._scanner = Scanner(
             self._specimen, self._stage, self._light, self._health, self._detectors, self._faults,
-            seed=seed, clock=self._clock, lock=self._state, read=self.read, threaded=clock == "real",
+            seed=seed, clock=self._clock, lock=self._state, read=self.read, threaded=clock != "virtual",
             parked_s=self._declared.parked_s,
         )  # fmt: skip
 
@@ -268,16 +269,37 @@ class TwinDriver:
     def _need_detectors(self, names: tuple[str, ...], so: str) -> None:
         for name in names:
             if self._declared.detector(name) is None:
-                known = ", ".join(self._world.detectors)
+                known = ", ".join((*self._world.detectors, *self._world.cameras))
                 raise UnknownDetector(f"detector {name!r}", so, f"detectors: {known}")
 
     def _check_scan(self, scan: ScanSpec) -> None:
         self._need_detectors(scan.detectors, "nothing was scanned")
+        self._check_patterns(scan)
         fits = 1 <= scan.rows <= self._declared.max_pixels and 1 <= scan.columns <= self._declared.max_pixels
-        if not (fits and scan.dwell_s >= self._declared.min_dwell_s and 0 < scan.fov_m <= 50e-6):
+        least = 0.0 if scan.pattern_px else self._declared.min_dwell_s
+        if not (fits and scan.dwell_s >= least and 0 < scan.fov_m <= 50e-6):
             raise Unsupported(
                 f"scan of {scan.rows} x {scan.columns} px, {scan.fov_m:g} m, {scan.dwell_s:g} s",
                 f"up to {self._declared.max_pixels} px, 50e-6 m, at least {self._declared.min_dwell_s:g} s",
+                "nothing was scanned",
+            )
+
+    def _check_patterns(self, scan: ScanSpec) -> None:
+        spec = self._declared.camera(scan.detectors[0])
+        alone = len(scan.detectors) == 1 or not any(one in self._world.cameras for one in scan.detectors)
+        if not alone or (spec is None) is not (scan.pattern_px == 0):
+            raise Unsupported(
+                f"a scan with {', '.join(scan.detectors)}",
+                "a camera records patterns, one at a time, other detectors images",
+                "nothing was scanned",
+            )
+        if spec is None:
+            return
+        fits = 32 <= scan.pattern_px <= spec.max_px and scan.rows * scan.columns <= spec.max_patterns
+        if not (fits and spec.min_exposure_s <= scan.dwell_s <= spec.max_exposure_s):
+            raise Unsupported(
+                f"{scan.rows} x {scan.columns} patterns of {scan.pattern_px} px, {scan.dwell_s:g} s",
+                f"{spec.max_patterns} of {spec.max_px} px, {spec.min_exposure_s:g} to {spec.max_exposure_s:g} s",
                 "nothing was scanned",
             )
 
@@ -285,13 +307,16 @@ class TwinDriver:
         """One command, unless another runs; a connection may be lost before or after it was carried out."""
         stopped, number = self._begin(stop)
         try:
-            lost = self._faults.due("command", self._clock.now())
-            if not lost:
+            due = self._faults.due("command", self._clock.now())
+            if deaf := of_kind(due, "stop_ignored"):
+                self._faults.record(deaf, self._clock.now(), name)
+                stopped = Stops(threading.Event(), StopCount())
+            lost = of_kind(due, "lost_connection")
+            if lost is None:
                 self._heard(name, args, number)
                 return work(stopped)
             heard = bool(self._fault_rng.random() < 0.5)
-            for fault in lost:
-                self._faults.record(fault, self._clock.now(), "carried out" if heard else "not carried out")
+            self._faults.record(lost, self._clock.now(), "carried out" if heard else "not carried out")
             if heard:
                 self._heard(name, args, number)
                 work(stopped)
@@ -332,10 +357,17 @@ class TwinDriver:
         self._faults.notice(now)
 
 
+def _clock(kind: ClockKind, speed: float) -> Clock:
+    if kind == "virtual":
+        return VirtualClock()
+    return RealClock(speed) if kind == "real" else PacedClock(speed)
+
+
 def _check_faults(faults: tuple[FaultSpec, ...], world: WorldSpec) -> None:
     for fault in faults:
-        if fault.detector and fault.detector not in world.detectors:
+        known = (*world.detectors, *world.cameras)
+        if fault.detector and fault.detector not in known:
             raise BadInput(
                 f"fault {fault.name}: detector {fault.detector!r}",
-                remedy=f"known: {', '.join(world.detectors)}",
+                remedy=f"known: {', '.join(known)}",
             )

@@ -9,29 +9,32 @@ from pydantic import Field
 from eucentric.core.base import Model
 
 MoveKind = Literal[
-    "missed_move", "partial_move", "stage_error", "time_out", "runaway", "readback_lies", "slow_settle", "backlash"
+    "missed_move", "partial_move", "stage_error", "time_out", "runaway", "readback_lies", "stale_readback",
+    "slow_settle", "backlash",
 ]  # fmt: skip
 FrameKind = Literal[
     "drift_step", "beam_trip", "stale_frame", "scan_glitch", "detector_not_inserted", "detector_saturation",
-    "focus_jump",
+    "focus_jump", "astigmatism_jump", "contamination_growth", "specimen_hole",
 ]  # fmt: skip
 GaugeKind = Literal["vacuum_burst", "emission_decay", "current_drop", "door_interlock"]
-FaultKind = Literal[MoveKind, FrameKind, GaugeKind, "lost_connection"]
+ControlKind = Literal["lost_connection", "stop_ignored"]
+FaultKind = Literal[MoveKind, FrameKind, GaugeKind, ControlKind]
 Verb = Literal["move", "acquire", "command"]
 
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 GAUGE_KINDS: tuple[FaultKind, ...] = get_args(GaugeKind)
 """These act from a moment on, whatever command runs then."""
 _MOVES: tuple[FaultKind, ...] = get_args(MoveKind)
+_CONTROL: tuple[FaultKind, ...] = get_args(ControlKind)
 _DECAY_S: dict[FaultKind, float] = {"vacuum_burst": 60.0, "emission_decay": 1800.0}
 
 
 class FaultSpec(Model):
     """One fault, once.
 
-    Faults of the stage come at a move, a lost connection at any command, all others at a frame. With `onset_s`,
-    those of the gauges (vacuum burst, emission decay, current drop, interlock) begin at that very moment. A
-    number below matters to the kinds that its text names; all sizes are assumed.
+    Faults of the stage come at a move, those of the control software at any command, all others at a frame. With
+    `onset_s`, those of the gauges (vacuum burst, emission decay, current drop, interlock) begin at that very moment.
+    A number below matters to the kinds that its text names; all sizes are assumed.
     """
 
     kind: FaultKind
@@ -46,6 +49,8 @@ class FaultSpec(Model):
     """Part of the way that a partial move makes, and a move that ends in a stage error."""
     offset_nm: float = 2000.0
     """By which a read-back that lies is off, in x."""
+    stale_s: float = Field(5.0, gt=0)
+    """How long a stale read-back still shows where the stage was before the move."""
     backlash_nm: float = Field(2000.0, ge=0)
     """Added by worn gears."""
     settle_nm: float = Field(200.0, ge=0)
@@ -59,6 +64,12 @@ class FaultSpec(Model):
     """Added by a vacuum burst at its onset."""
     defocus_nm: float = 150.0
     """By which a focus jump is off."""
+    a1_nm: tuple[float, float] = (20.0, 0.0)
+    """By which an astigmatism jump is off, along x and at 45 degrees to it."""
+    growth: float = Field(30.0, gt=1)
+    """By which contamination grows faster from then on."""
+    hole_nm: tuple[float, float, float] = (0.0, 0.0, 5.0)
+    """Of damage: x and y from the middle of the field, and the radius of what is gone."""
     glitch_lines: float = Field(0.1, gt=0, le=1)
     """Part of the lines that a scan glitch displaces."""
     glitch_px: float = Field(4.0, gt=0)
@@ -71,7 +82,7 @@ class FaultSpec(Model):
     @property
     def verb(self) -> Verb:
         """The command that it strikes."""
-        return "command" if self.kind == "lost_connection" else "move" if self.kind in _MOVES else "acquire"
+        return "command" if self.kind in _CONTROL else "move" if self.kind in _MOVES else "acquire"
 
     @property
     def timed(self) -> bool:

@@ -106,6 +106,8 @@ class Goniometer:
         """
         silent, slips, stuck = (going.fault(kind) for kind in ("time_out", "partial_move", "stage_error"))
         share = min(1.0 if silent else share, going.furthest)
+        if old := going.fault("stale_readback"):
+            self.stage.freeze_reading(old.stale_s)
         slow = going.fault("slow_settle")
         creep = slow and Creep(time_s, slow.settle_s, np.array([slow.settle_nm * 1e-9] * 3 + [0.0] * 2))
         self.stage.arrive(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from eucentric.instruments.twin.blanker import Blanker
 from eucentric.instruments.twin.clock import Clock
 from eucentric.instruments.twin.column import Column
-from eucentric.instruments.twin.exposure import ExposureLog
+from eucentric.instruments.twin.exposure_log import ExposureLog
 from eucentric.instruments.twin.health import Health
 from eucentric.instruments.twin.stage import Stage
 

@@ -14,6 +14,9 @@ class StagePreset(Model):
     scale: float = Field(0.0, ge=0)
     """One sigma over stages."""
     cross_axis: float = Field(0.0, ge=0)
+    """The same, of a rotation; half as much of each axis alone."""
+    matrix: tuple[tuple[float, float], tuple[float, float]] | None = None
+    """True displacement in x, y for a commanded one, of a stage that was measured; else drawn with the two above."""
     thermal_nm_per_s: float = Field(0.0, ge=0)
     settle_nm: float = Field(0.0, ge=0)
     settle_s: float = Field(1.0, gt=0)

@@ -1,11 +1,13 @@
 """The places on the specimen that the pixels of a frame look at, drift during the scan included."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eucentric.instruments.twin.geometry import Tilt
+from eucentric.instruments.twin.optics.scan_unit import STRAIGHT, Distortion
 
 Coordinates = NDArray[np.float64]
 
@@ -16,20 +18,23 @@ _STILL = 0.1
 
 @dataclass(frozen=True)
 class Raster:
-    """Pixel (r, c) sees specimen point (x[c] + dx[r], y[r] - shear·(x[c] - x0)) [m]."""
+    """Pixel (r, c) sees specimen point (x = x[c] + dx[r], y[r] - shear·(x - x0)) [m]."""
 
     x: Coordinates
     """(columns,)."""
     y: Coordinates
     """(rows,), the motion of each line included."""
     dx: Coordinates
-    """(rows,) motion along the line."""
+    """(rows,) displacement along the line: motion, skew and rotation of the scan."""
     pixel: float
     """Edge of a pixel in the image plane [m]."""
     step_x: float
     """Distance of neighbours on the specimen along a line [m]."""
     step_y: float
+    """Area of a pixel on the specimen over `step_x` [m]."""
     shear: float = 0.0
+    lean: tuple[float, float] = (0.0, 0.0)
+    """By which what lies higher is seen further along x and y, for each metre of height: the tilt of the view."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,11 +75,12 @@ class Raster:
         """(x low, x high, y low, y high) of all pixels, with half a pixel around [m]."""
         y = self.y2d()[:, [0, -1]] if self.shear else self.y
         half = self.pixel / 2
+        lean = half + abs(self.shear) * float(np.abs(self.dx).max())
         return (
             float(self.x[0] + self.dx.min()) - half,
             float(self.x[-1] + self.dx.max()) + half,
-            float(y.min()) - half,
-            float(y.max()) + half,
+            float(y.min()) - lean,
+            float(y.max()) + lean,
         )
 
     def locate(self, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
@@ -107,8 +113,12 @@ def make_raster(
     tilt: Tilt,
     padding: int,
     zoom: int = 1,
+    distortion: Distortion = STRAIGHT,
 ) -> Raster:
     """The raster of a frame, padded on each side and with `zoom` scan pixels to one.
+
+    Over the pixel (c, r), counted from the middle, the probe stands at u = xx·c + xy·r, v = yx·c + yy·r. It meets a
+    level specimen at x = u/R_xx, y = (v - R_yx·x)/R_yy with R of `Tilt`.
 
     Parameters
     ----------
@@ -124,22 +134,28 @@ def make_raster(
         In pixels of the result.
     """
     rows, columns = shape
-    (cb, _, _), (yx, ca, _), _ = tilt.rows
+    (cb, _, _), (lean, ca, _), _ = tilt.rows
     at_row = (np.arange(-padding, -(-rows // zoom) + padding) + 0.5) * zoom - 0.5
     at_column = (np.arange(-padding, -(-columns // zoom) + padding) + 0.5) * zoom - 0.5
     lines = np.arange(rows, dtype=np.float64)
-    shear = yx / ca
-    x = centre[0] + (at_column - (columns - 1) / 2) * pixel / cb
-    y = centre[1] + (at_row - (rows - 1) / 2) * pixel / ca + np.interp(at_row, lines, motion[1])
-    y = y - shear * ((x[0] + x[-1]) / 2 - centre[0])
+    to_x = distortion.xx / cb
+    shear = lean / ca - distortion.yx / (ca * to_x)
+    row_x = distortion.xy / cb
+    row_y = (distortion.yy - lean * row_x) / ca + shear * row_x
+    down = (at_row - (rows - 1) / 2) * pixel
+    x = centre[0] + (at_column - (columns - 1) / 2) * pixel * to_x
     dx = np.interp(at_row, lines, motion[0])
+    y = centre[1] + down * row_y + np.interp(at_row, lines, motion[1]) + shear * dx
+    y = y - shear * ((x[0] + x[-1]) / 2 - centre[0])
+    dx = dx + down * row_x
     edge = pixel * zoom
     return Raster(
         x=np.asarray(x),
         y=np.asarray(y),
         dx=dx,
-        pixel=edge,
-        step_x=edge / cb,
-        step_y=edge / ca,
+        pixel=edge * math.sqrt(distortion.area),
+        step_x=edge * to_x,
+        step_y=edge * distortion.area / (ca * cb * to_x),
         shear=shear,
+        lean=(math.tan(tilt.beta), -math.tan(tilt.alpha) / cb),
     )

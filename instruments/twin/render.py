@@ -1,15 +1,20 @@
 """From specimen, stage motion and optics to the expected share of electrons in each pixel."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin.geometry import Tilt
-from eucentric.instruments.twin.probe import ATOMIC_BLUR, ATOMIC_PIXEL, Beam, blurred
-from eucentric.instruments.twin.raster import make_raster
+from eucentric.instruments.twin.optics.aberrations import NONE, Aberrations
+from eucentric.instruments.twin.optics.focus import Slope, focused, planes_of
+from eucentric.instruments.twin.optics.probe import ATOMIC_PIXEL, Beam
+from eucentric.instruments.twin.optics.scan_unit import STRAIGHT, Distortion, started_late
+from eucentric.instruments.twin.optics.spec import OpticsSpec
+from eucentric.instruments.twin.raster import Raster, make_raster
 from eucentric.instruments.twin.specimen import Specimen
 
 Plane = NDArray[np.float32]
@@ -26,7 +31,14 @@ class View:
     shift: tuple[float, float]
     """Beam shift [m]."""
     defocus: float
-    """Setting [m]."""
+    """C1 as it truly is over the eucentric plane [m]."""
+    others: Aberrations = NONE
+    """The other aberrations that are not in the declaration of the column."""
+    set_optics: OpticsSpec | None = None
+    """The column with the aperture and current that are set; None: as declared."""
+    distortion: Distortion = STRAIGHT
+    late: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """By how many pixels each line is begun too far along."""
 
     @property
     def middle(self) -> NDArray[np.float64]:
@@ -37,6 +49,10 @@ class View:
     def tilt(self) -> Tilt:
         """Tilt during the scan."""
         return Tilt(float(self.middle[3]), float(self.middle[4]))
+
+    def optics(self, specimen: Specimen) -> OpticsSpec:
+        """The column as it is set."""
+        return self.set_optics or specimen.world.optics
 
 
 def centre_of(specimen: Specimen, view: View) -> tuple[float, float, float]:
@@ -73,16 +89,59 @@ def scattered_shares(specimen: Specimen, scan: ScanSpec, view: View) -> Plane:
     Motion during the scan moves every column exactly to where its line meets it; the probe is not
     distorted by motion within the few lines that it covers.
     """
+    return _seen(specimen, scan, view, lambda raster, atoms: specimen.scattered(raster, atoms=atoms))
+
+
+def lost_shares(specimen: Specimen, scan: ScanSpec, view: View, disc_mrad: float) -> Plane | None:
+    """Share of the bright disc that is lost otherwise (`Specimen.lost`), as the probe sees it; None: nothing."""
+    x, y, _ = centre_of(specimen, view)
+    half = max(scan.fov_m, scan.rows * scan.pixel_m)  # twice the field: tilt and motion widen it
+    if not specimen.thick((x - half, x + half, y - half, y + half)):
+        return None
+    return _seen(specimen, scan, view, lambda raster, atoms: specimen.lost(raster, disc_mrad), smooth=True)
+
+
+def _seen(
+    specimen: Specimen,
+    scan: ScanSpec,
+    view: View,
+    drawn: Callable[[Raster, bool], Plane],
+    *,
+    smooth: bool = False,
+) -> Plane:
+    """What is drawn on the frame's raster, blurred by the probe; `smooth`: without single atoms."""
     x, y, height = centre_of(specimen, view)
-    beam = Beam(specimen.world.optics, view.defocus - height)
+    beam = Beam(view.optics(specimen), view.defocus - height, view.others)
     shape, pixel = (scan.rows, scan.columns), scan.pixel_m
-    atoms = pixel <= ATOMIC_PIXEL and beam.blur <= ATOMIC_BLUR
-    zoom = 1 if atoms else _zoom(beam.reach, pixel)
+    atoms = pixel <= ATOMIC_PIXEL and beam.shows_atoms and not smooth
+    field_m = (scan.fov_m, scan.rows * pixel)
+    planes = planes_of(beam, _surface(specimen, view, (x, y), field_m), pixel, shape)
+    reach = max(one.reach for one in planes.beams)
+    zoom = 1 if atoms else _zoom(reach, pixel)
     motion = (view.positions[:, 0] - view.middle[0], view.positions[:, 1] - view.middle[1])
-    swing = min(float(np.abs(motion[0]).max()) / pixel, max(shape) / 2)
-    padding = math.ceil((beam.reach / pixel + swing) / zoom) + 2
-    raster = make_raster(shape, pixel, (x, y), motion, view.tilt, padding, zoom)
-    plane = blurred(specimen.scattered(raster, atoms=atoms), beam, pixel * zoom, points=atoms)
+    swing = min(_swing(motion[0], view, shape, pixel), max(shape) / 2)
+    padding = math.ceil((reach / pixel + swing) / zoom) + 2
+    raster = make_raster(shape, pixel, (x, y), motion, view.tilt, padding, zoom, view.distortion)
+    plane = focused(drawn(raster, atoms), planes, pixel * zoom, points=atoms)
     margin = padding - (zoom > 1)
-    plane = plane[margin : plane.shape[0] - margin, margin : plane.shape[1] - margin]
-    return plane if zoom == 1 else _enlarged(plane, zoom, shape)
+    plane = plane[margin : plane.shape[0] - margin, margin:]
+    if zoom > 1:
+        plane = _enlarged(plane[:, : plane.shape[1] - margin], zoom, shape)
+    late = np.minimum(view.late, plane.shape[1] - 2.0 - np.arange(view.late.size))
+    return started_late(plane, late, scan.columns)
+
+
+def _swing(along: NDArray[np.float64], view: View, shape: tuple[int, int], pixel: float) -> float:
+    """By how many pixels a line may be displaced along itself."""
+    late = float(view.late.max()) if view.late.size else 0.0
+    return float(np.abs(along).max()) / pixel + abs(view.distortion.xy) * shape[0] / 2 + late
+
+
+def _surface(specimen: Specimen, view: View, at: tuple[float, float], field_m: tuple[float, float]) -> Slope:
+    """How the height in the column changes over the field, along columns and down rows."""
+    x, y = at
+    dx, dy = field_m[0] / 2, field_m[1] / 2
+    sx = (specimen.height(x + dx, y) - specimen.height(x - dx, y)) / (2 * dx)
+    sy = (specimen.height(x, y + dy) - specimen.height(x, y - dy)) / (2 * dy)
+    nx, ny, nz = (-row[0] * sx - row[1] * sy + row[2] for row in view.tilt.rows)
+    return Slope(-nx / nz, -ny / nz, *field_m)

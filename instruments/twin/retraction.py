@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from eucentric.instruments.twin.world import DetectorModel
+from eucentric.instruments.twin.optics.spec import DetectorModel
 
 
 class Retraction:

@@ -9,19 +9,38 @@ from numpy.typing import NDArray
 
 from eucentric.core.errors import BeamLost
 from eucentric.instruments.driver import DriverState, Pixels, RawFrames, ScanSpec
-from eucentric.instruments.twin.acquisition import Film, Shot, expose
+from eucentric.instruments.twin.acquisition import Develops, Film, Shot, expose
+from eucentric.instruments.twin.camera.patterns import Patterns
 from eucentric.instruments.twin.clock import Clock, Stops
-from eucentric.instruments.twin.declaration import FLYBACK_S, FRAME_OVERHEAD_S
+from eucentric.instruments.twin.column import Column
 from eucentric.instruments.twin.exposure import record_scan
 from eucentric.instruments.twin.faults import GAUGE_KINDS, FaultBox, FaultSpec, of_kind
 from eucentric.instruments.twin.health import Health
 from eucentric.instruments.twin.illumination import Illumination
+from eucentric.instruments.twin.optics.scan_unit import distortion_of, jumps, late_px
+from eucentric.instruments.twin.optics.spec import ScanUnitSpec
 from eucentric.instruments.twin.render import View
 from eucentric.instruments.twin.retraction import Retraction
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.stage import Stage
 
-_NOISE, _GLITCH = 102, 104
+_NOISE, _GLITCH, _JUMPS = 102, 104, 105
+
+
+def view_of(
+    column: Column, unit: ScanUnitSpec, scan: ScanSpec, positions: NDArray[np.float64], time_s: float
+) -> View:
+    """What a scan looks at with the column as it then is; positions are those of the stage at each line, (rows, 5)."""
+    truly = column.aberrations(time_s)
+    return View(
+        positions=positions,
+        shift=column.beam_shift,
+        defocus=truly.c1,
+        others=replace(truly, c1=0.0),
+        set_optics=column.optics,
+        distortion=distortion_of(unit),
+        late=late_px(unit, scan),
+    )
 
 
 class Scanner:
@@ -67,20 +86,26 @@ class Scanner:
         due = self._faults.due("acquire", start)
         self._strike(due, scan, start)
         self._need_beam(start)
-        shot = self._shot(scan, start + FRAME_OVERHEAD_S)
+        shot = self._shot(scan, start + self._specimen.world.scan.overhead_ms * 1e-3)
         with self._lock:
             lit = self._light.begin_scan()
         try:
             view = self._view(shot)
-            film = Film(self._specimen, shot, self._glitched(view, shot, due), (self._seed, _NOISE))
+            film = self._film(shot, self._glitched(view, shot, due))
             pixels, lines = expose(film, shot, self._clock, stopped, lit=lit, threaded=self._threaded)
             if lit:
                 pixels = self._darkened(pixels, shot, film, lines)
             frames = self._finish(shot, view, before, lines)
+            if isinstance(film, Patterns):
+                frames = frames.model_copy(update={"pattern_rad": film.pixel_rad})
         finally:
             with self._lock:
                 self._light.end_scan()
         return frames, self._stale(pixels, due, shot)
+
+    def _film(self, shot: Shot, view: View) -> Film | Patterns:
+        kind = Patterns if shot.scan.pattern_px else Film
+        return kind(self._specimen, shot, view, (self._seed, _NOISE))
 
     def _need_beam(self, time_s: float) -> None:
         if self._health.tripped():
@@ -91,29 +116,32 @@ class Scanner:
     def _shot(self, scan: ScanSpec, start_s: float) -> Shot:
         column = self._light.column
         shot = Shot(
-            scan, dict(column.settings), start_s, FLYBACK_S, self._faults.counts["acquire"], np.zeros(scan.rows),
-            self._detectors.blind(), self._detectors.gains(),
+            scan, dict(column.settings), start_s, self._specimen.world.scan.flyback_us * 1e-6,
+            self._faults.counts["acquire"], np.zeros(scan.rows), self._detectors.blind(), self._detectors.gains(),
         )  # fmt: skip
         currents = column.currents(shot.line_times())
         flowing = currents[currents > 0]
-        truly = {"defocus": column.defocus, "probe_current": float(flowing.mean()) if flowing.size else 0.0}
+        truly = {"probe_current": float(flowing.mean()) if flowing.size else 0.0}
         return replace(shot, currents=currents, settings=shot.settings | truly)
 
     def _view(self, shot: Shot) -> View:
-        shift = shot.settings["beam_shift_x"], shot.settings["beam_shift_y"]
-        return View(self._stage.actual(shot.line_times()), shift, shot.settings["defocus"])
+        unit, times = self._specimen.world.scan, shot.line_times()
+        rng = np.random.Generator(np.random.SFC64([self._seed, _JUMPS, shot.number]))
+        positions = self._stage.actual(times)
+        positions[:, :2] += jumps(unit, shot.scan, times, rng)
+        return view_of(self._light.column, unit, shot.scan, positions, float(times[len(times) // 2]))
 
     def _lines_lit(self, shot: Shot) -> NDArray[np.bool_]:
         times = shot.line_times()
         with self._lock:
             return self._light.lit(times) & (times < self._clock.now())
 
-    def _darkened(self, pixels: Pixels, shot: Shot, film: Film, lines: int) -> Pixels:
+    def _darkened(self, pixels: Pixels, shot: Shot, film: Develops, lines: int) -> Pixels:
         """Noise where the beam was off."""
-        dark = ~self._lines_lit(shot)[:lines]
+        dark = np.repeat(~self._lines_lit(shot)[:lines], shot.scan.pattern_px or 1)
         if dark.any():
             for plane, noise in zip(pixels, film.dark(), strict=True):
-                plane[:lines][dark] = noise[:lines][dark]
+                plane[: len(dark)][dark] = noise[: len(dark)][dark]
         return pixels
 
     def _finish(self, shot: Shot, view: View, before: DriverState, lines: int) -> RawFrames:
@@ -145,6 +173,12 @@ class Scanner:
                 self._health.trip()
             elif fault.kind == "focus_jump":
                 self._light.column.focus_error += fault.defocus_nm * 1e-9
+            elif fault.kind == "astigmatism_jump":
+                self._light.column.astigmatism_error += complex(*fault.a1_nm) * 1e-9
+            elif fault.kind == "contamination_growth":
+                self._specimen.change.contaminate(fault.growth)
+            elif fault.kind == "specimen_hole":
+                self._burst(fault, time_s)
             elif fault.kind == "detector_not_inserted":
                 self._detectors.fail(name)
             elif fault.kind == "detector_saturation":
@@ -152,6 +186,12 @@ class Scanner:
             elif fault.kind in GAUGE_KINDS:
                 self._health.begin(fault, time_s)
             self._faults.record(fault, time_s, name if fault.kind.startswith("detector_") else "")
+
+    def _burst(self, fault: FaultSpec, time_s: float) -> None:
+        """A hole opens where the field is."""
+        x, y, radius = (size * 1e-9 for size in fault.hole_nm)
+        place, shift = self._stage.actual(np.array([time_s]))[0], self._light.column.beam_shift
+        self._specimen.change.hole(float(place[0]) + shift[0] + x, float(place[1]) + shift[1] + y, radius)
 
     def _glitched(self, view: View, shot: Shot, due: tuple[FaultSpec, ...]) -> View:
         """The scan coils throw some lines sideways."""

@@ -80,6 +80,8 @@ class Stage:
         """What the encoder shows: the commanded value, unless a move was stopped on its way."""
         self._lie = np.zeros(5)
         """By which the read-back is off."""
+        self._stale: tuple[Vector, float] | None = None
+        """What it shows instead, and until when [s]."""
         self._base = np.zeros(5)
         self._creep = Creep(0.0, preset.settle_s, np.zeros(5))
         """Settling after the last move; the next one ends it."""
@@ -97,6 +99,8 @@ class Stage:
         matrix = np.eye(5)
         matrix[:2, :2] += np.diag(scale * self._rng.standard_normal(2))
         matrix[:2, :2] += np.array([[0.0, off[0] - turn], [off[1] + turn, 0.0]])
+        if self.preset.matrix is not None:
+            matrix[:2, :2] = self.preset.matrix
         return matrix
 
     def _draw_velocity(self, speed: float) -> Vector:
@@ -106,7 +110,8 @@ class Stage:
     @property
     def reported(self) -> Vector:
         """Read-back [m, rad], (5,)."""
-        shown, quantum = self._drive + self._lie, self.motion.quantum
+        drive = self._drive if self._stale is None else self._stale[0]
+        shown, quantum = drive + self._lie, self.motion.quantum
         steps = np.divide(shown, quantum, out=np.zeros(5), where=quantum > 0)
         return np.asarray(np.where(quantum > 0, np.round(steps) * quantum, shown))
 
@@ -120,6 +125,8 @@ class Stage:
 
     def advance(self, time_s: float) -> None:
         """Let drift act until `time_s`; its velocity wanders."""
+        if self._stale is not None and time_s >= self._stale[1]:
+            self._stale = None
         dt = time_s - self._time_s
         if dt < 0:
             raise Defect(f"stage time would run backwards by {-dt:g} s")
@@ -156,6 +163,10 @@ class Stage:
     def misreport(self, offset: float) -> None:
         """Let the reading of x be off from now on [m]."""
         self._lie[0] += offset
+
+    def freeze_reading(self, seconds: float) -> None:
+        """Let the read-back show for a while where the stage is now [s]."""
+        self._stale = (self._drive.copy(), self._time_s + seconds)
 
     def seconds(self, target: Vector) -> float:
         """How long a move takes [s]."""

@@ -7,7 +7,7 @@ probe's square (or over the pixel, if that is smaller), so a well-sampled scan i
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.exposure import Exposure, ExposureLog, LineScan
+from eucentric.instruments.twin.exposure_log import Exposure, ExposureLog, LineScan
 
 Grid = NDArray[np.float64]
 
@@ -29,32 +29,55 @@ def electrons_in_tiles(log: ExposureLog, x: Grid, y: Grid, first: int = 0, last:
     """
     total = np.zeros((len(y) - 1, len(x) - 1))
     for scan in log.scans[first:last]:
-        if _touches(scan, x, y):
-            total += _scanned(scan, x, y)
-            total += _parked(scan, x, y)
+        if touches(scan, x, y):
+            total += electrons_of_scan(scan, x, y)
     for spot in log.spots if first == 0 and last is None else ():
-        total += _spot(spot, x, y)
+        total += electrons_of_spot(spot, x, y)
     return total
 
 
-def _touches(scan: LineScan, x: Grid, y: Grid) -> bool:
-    half_x = scan.columns / 2 * scan.step + scan.probe
-    return bool(
-        scan.x.min() - half_x < x[-1]
-        and scan.x.max() + half_x > x[0]
-        and scan.y.min() - scan.pitch - scan.probe < y[-1]
-        and scan.y.max() + scan.pitch + scan.probe > y[0]
-    )
+def electrons_of_scan(scan: LineScan, x: Grid, y: Grid) -> Grid:
+    """(ny, nx) electrons of one scan in tiles with these edges, those of its parked beam included."""
+    return _scanned(scan, x, y) + _parked(scan, x, y)
+
+
+def extent(scan: LineScan) -> tuple[float, float, float, float]:
+    """(x low, x high, y low, y high) beyond which a scan left nothing [m]."""
+    half_x, half_y = scan.columns / 2 * scan.step + scan.probe, scan.pitch + scan.probe
+    low, high = float(scan.x.min()), float(scan.x.max())
+    return low - half_x, high + half_x, float(scan.y.min()) - half_y, float(scan.y.max()) + half_y
+
+
+def touches(scan: LineScan, x: Grid, y: Grid) -> bool:
+    """Whether a scan may have reached the range of these edges."""
+    left, right, top, bottom = extent(scan)
+    return bool(left < x[-1] and right > x[0] and top < y[-1] and bottom > y[0])
 
 
 def _scanned(scan: LineScan, x: Grid, y: Grid) -> Grid:
+    total = np.zeros((len(y) - 1, len(x) - 1))
+    left, right, top, bottom = extent(scan)
+    across, down = _reached(x, left, right), _reached(y, top, bottom)
+    if across.stop - across.start > 1 and down.stop - down.start > 1:
+        part = slice(down.start, down.stop - 1), slice(across.start, across.stop - 1)
+        total[part] = _lines_in(scan, x[across], y[down])
+    return total
+
+
+def _reached(edges: Grid, low: float, high: float) -> slice:
+    """Edges of the tiles that may lie between two places."""
+    first, last = np.searchsorted(edges, [low, high])
+    return slice(max(0, int(first) - 1), min(len(edges), int(last) + 1))
+
+
+def _lines_in(scan: LineScan, x: Grid, y: Grid) -> Grid:
     width = min(scan.pitch, scan.probe)
     near = (scan.y + width / 2 > y[0]) & (scan.y - width / 2 < y[-1])
-    if not near.any():
-        return np.zeros((len(y) - 1, len(x) - 1))
     share = np.diff(_ramp(y[None, :] - scan.y[near, None], width), axis=1)
     along = np.diff(_along(scan, x[None, :] - scan.x[near, None]), axis=1)
-    return np.asarray(share.T @ along)
+    return np.asarray(
+        np.einsum("lr,lc->rc", share, along)
+    )  # a product of matrices wakes threads for so little
 
 
 def _ramp(offset: Grid, width: float) -> Grid:
@@ -84,7 +107,8 @@ def _parked(scan: LineScan, x: Grid, y: Grid) -> Grid:
     return total
 
 
-def _spot(spot: Exposure, x: Grid, y: Grid) -> Grid:
+def electrons_of_spot(spot: Exposure, x: Grid, y: Grid) -> Grid:
+    """(ny, nx) electrons of a beam that stood still."""
     across = np.diff(_ramp(x - spot.x, spot.width))
     down = np.diff(_ramp(y - spot.y, spot.height))
     return np.asarray(spot.electrons * np.outer(down, across))

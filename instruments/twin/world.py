@@ -3,157 +3,33 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.damage_spec import DamageSpec
 from eucentric.instruments.twin.faults import FaultSpec
+from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec
 from eucentric.instruments.twin.presets import StagePreset
-
-
-class ColumnSpec(Model):
-    """One atomic column of the plan-view cell."""
-
-    site: tuple[float, float]
-    """Fractional coordinates in the hexagonal cell."""
-    elements: dict[str, Annotated[float, Field(gt=0)]]
-    """Atoms of each element in one layer."""
-
-
-class MaterialSpec(Model):
-    """A layered material seen along its layer normal; the cell is hexagonal."""
-
-    formula: str
-    lattice_a_angstrom: float = Field(gt=0.5, lt=50)
-    layer_height_nm: float = Field(1.0, gt=0)
-    vacant_element: str
-    """The element whose sites may be empty; the rest of the column stays."""
-    columns: tuple[ColumnSpec, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _vacant_is_there(self) -> "MaterialSpec":
-        if not any(self.vacant_element in column.elements for column in self.columns):
-            raise ValueError(f"vacant_element {self.vacant_element!r} is in no column")
-        return self
-
-
-class WidthSpec(Model):
-    """A clipped log-normal width."""
-
-    median: float = Field(gt=0)
-    log_sigma: float = Field(ge=0)
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
-
-
-class FlakesSpec(Model):
-    """Flakes on a jittered grid."""
-
-    extent_um: float = Field(gt=0, le=2000)
-    pitch_um: float = Field(gt=0)
-    width_um: WidthSpec
-    layers: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
-    """A deck: each run of neighbours holds every card once."""
-    irregularity: float = Field(0.3, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _not_too_many(self) -> "FlakesSpec":
-        if (self.extent_um / self.pitch_um) ** 2 > 100_000:
-            raise ValueError("more than 100000 flakes: enlarge pitch_um or reduce extent_um")
-        return self
-
-
-class TextureSpec(Model):
-    """Octaves of smooth noise."""
-
-    cells_nm: tuple[float, ...] = ()
-    sigmas: tuple[float, ...] = ()
-
-    @model_validator(mode="after")
-    def _paired(self) -> "TextureSpec":
-        if len(self.cells_nm) != len(self.sigmas) or any(cell <= 0 for cell in self.cells_nm):
-            raise ValueError("cells_nm and sigmas need the same length, cells above zero")
-        return self
-
-
-class FilmSpec(Model):
-    """Amorphous carbon with irregular holes."""
-
-    thickness_nm: float = Field(ge=0)
-    hole_pitch_um: float = Field(ge=0.2)
-    hole_diameter_um: float = Field(ge=0)
-    hole_spread: float = Field(0.0, ge=0, lt=1)
-    hole_jitter_um: float = Field(0.0, ge=0)
-    hole_irregularity: float = Field(0.0, ge=0, lt=0.5)
-    texture: TextureSpec = TextureSpec()
-
-
-class ContaminationSpec(Model):
-    """Hydrocarbon on everything solid."""
-
-    share_of_monolayer: float = Field(ge=0)
-    texture: TextureSpec = TextureSpec()
-
-
-class HeightSpec(Model):
-    """Height of the specimen over the eucentric plane; the texture's sigmas are in nm."""
-
-    texture: TextureSpec = TextureSpec()
-    max_tilt_deg: float = Field(0.0, ge=0, le=20)
-
-
-class OpticsSpec(Model):
-    """The column."""
-
-    voltage_kv: float = Field(60.0, gt=0)
-    convergence_mrad: float = Field(30.0, gt=0)
-    probe_current_pa: float = Field(30.0, gt=0)
-    source_fwhm_angstrom: float = Field(0.8, ge=0)
-    thermal_rms_angstrom: float = Field(0.075, ge=0)
-    atom_rms_angstrom: float = Field(0.09, ge=0)
-    """Width of the scattering potential; brings the lattice contrast to that of multislice Ti3C2O2."""
-    c3_um: float = 0.0
-    """Residual spherical aberration."""
-    camera_length_mm: float = Field(98.0, gt=0)
-    """At which the detectors have the collection angles that are declared."""
-    camera_lengths_mm: tuple[float, float] = (20.0, 400.0)
-    """Range that the projector lenses allow."""
-
-
-class DetectorModel(Model):
-    """A scanned detector."""
-
-    kind: Literal["annular", "bright_field"]
-    collection_mrad: tuple[float, float]
-    counts_per_electron: float = Field(1.0, gt=0)
-    offset_counts: float = 0.0
-    read_noise_counts: float = Field(0.3, ge=0)
-    saturation_counts: float = 65_535.0
-    loss_ratio: float = Field(10.0, ge=0)
-    """Bright field only: what leaves the bright disc, as a multiple of what reaches 60-140 mrad (assumed)."""
-    retractable: bool = False
-    inserted: bool = True
-    """Where a retractable detector is when the instrument is handed over."""
-    insert_s: float = Field(4.0, ge=0)
-    """Time to drive it in or out [s]."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> "DetectorModel":
-        inner, outer = self.collection_mrad
-        if not 0 <= inner < outer:
-            raise ValueError("collection_mrad needs 0 <= inner < outer")
-        if not (self.inserted or self.retractable):
-            raise ValueError("only a retractable detector can be out")
-        return self
-
-
-_DETECTORS = {
-    "haadf": DetectorModel(kind="annular", collection_mrad=(60, 140)),
-    "bf": DetectorModel(kind="bright_field", collection_mrad=(0, 15), retractable=True),
-}
+from eucentric.instruments.twin.specimen_spec import (
+    AtomsSpec,
+    BarsSpec,
+    ClusterSpec,
+    ContaminationSpec,
+    DefectSpec,
+    FilmSpec,
+    FlakesSpec,
+    GrainsSpec,
+    GratingSpec,
+    HeightSpec,
+    MaterialSpec,
+    ParticlesSpec,
+    ResidueSpec,
+)
 
 
 class HealthSpec(Model):
@@ -195,25 +71,49 @@ class WorldSpec(Model):
     holder: str = Field("double-tilt A", max_length=80)
     loading: str = Field("twin-1", max_length=80)
     """Identity of the specimen loading that the instrument reports."""
-    vacancy_fraction: float = Field(ge=0, le=0.5)
+    vacancy_fraction: float = Field(0.0, ge=0, le=0.5)
+    """Of the sites of the material's `vacant_element`: short for a defect of kind vacancy."""
     vacancy_pairing: float = Field(0.0, ge=0, le=0.5)
-    material: MaterialSpec
-    flakes: FlakesSpec
-    film: FilmSpec
-    contamination: ContaminationSpec
+    material: MaterialSpec | None = None
+    """What the flakes are made of."""
+    defects: tuple[DefectSpec, ...] = ()
+    clusters: ClusterSpec = ClusterSpec()
+    flakes: FlakesSpec | None = None
+    film: FilmSpec | None = None
+    grating: GratingSpec | None = None
+    grains: GrainsSpec | None = None
+    particles: ParticlesSpec = ParticlesSpec()
+    atoms: AtomsSpec | None = None
+    bars: BarsSpec | None = None
+    residue: ResidueSpec = ResidueSpec()
+    contamination: ContaminationSpec = ContaminationSpec(share_of_monolayer=0.0)
+    damage: DamageSpec = DamageSpec()
     height: HeightSpec = HeightSpec()
     optics: OpticsSpec = OpticsSpec()
+    scan: ScanUnitSpec = ScanUnitSpec()
+    column: str = Field("", max_length=40)
+    """Name of a column that was put in place of the world's own, for the instrument's name."""
     pole_piece: PolePieceSpec = PolePieceSpec()
     health: HealthSpec = HealthSpec()
     beam_idle: Literal["blanked", "parked"] = "blanked"
     """Where the beam is between unblanking and the first pixel, and after the last one."""
     unblank_s: float = Field(0.0, ge=0)
     """How long it stands on the first and on the last pixel, if parked; 0: for the frame's overhead [s]."""
-    detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(_DETECTORS))
+    detectors: dict[str, DetectorModel] = Field(default_factory=lambda: dict(DETECTORS))
+    cameras: dict[str, CameraModel] = Field(default_factory=dict)
+    """What records diffraction patterns, below all detectors."""
     stages: dict[str, StagePreset] = Field(default_factory=dict)
     """Stage presets of this world, beside the built-in ones."""
     faults: dict[str, tuple[FaultSpec, ...]] = Field(default_factory=dict)
     """Named lists of faults."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "WorldSpec":
+        if (self.flakes is None) != (self.material is None):
+            raise ValueError("flakes and material belong together: one of them is missing")
+        if both := set(self.detectors) & set(self.cameras):
+            raise ValueError(f"{', '.join(sorted(both))} is a detector and a camera")
+        return self
 
 
 def shipped_worlds() -> tuple[str, ...]:
@@ -237,6 +137,16 @@ def _text(world: str) -> str:
         ) from error
 
 
+def _beside(spec: WorldSpec, world: str) -> WorldSpec:
+    """The same with a relative path of atoms made absolute, if there is such a file beside the world's."""
+    if spec.atoms is None or world in shipped_worlds():
+        return spec
+    near = Path(world).expanduser().resolve().parent / spec.atoms.file
+    if not near.is_file():
+        return spec
+    return spec.model_copy(update={"atoms": spec.atoms.model_copy(update={"file": str(near)})})
+
+
 def load_world(world: str) -> WorldSpec:
     """The world of that name, or the one described in a TOML file at that path.
 
@@ -247,7 +157,7 @@ def load_world(world: str) -> WorldSpec:
     """
     text = _text(world)
     try:
-        return WorldSpec.model_validate(tomllib.loads(text))
+        return _beside(WorldSpec.model_validate(tomllib.loads(text)), world)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"world {visible(world, limit=200)!r} is not TOML", visible(str(error))) from error
     except ValidationError as error:

@@ -29,15 +29,26 @@ from eucentric.core.instrument import OpticsChange, Scan, StageMove
 from eucentric.tools.catalogue import CATALOGUE
 
 TARGET = {"id": "t1", "x_um": 1.0, "y_um": 1.0, "size_nm": 500.0, "layers": 1.0, "score": 1.0, "frame": "f"}
+GRAIN = {
+    "crystal": "SrTiO3",
+    "readings": [
+        {"index": "[001]", "alpha_deg": 0.0, "beta_deg": 0.0},
+        {"index": "[102]", "alpha_deg": 26.565, "beta_deg": 0.0},
+    ],
+}
 ARGS = {
     "move_stage": {"x_um": 1.0},
     "set_optics": {"defocus_nm": 5.0},
     "insert_detector": {"detector": "bf", "inside": False},
     "acquire_image": IMAGE,
     "acquire_series": {**IMAGE, "frames": 2},
+    "acquire_pattern": {"exposure_ms": 1.0},
     "autofocus": {},
     "survey": {"tiles_x": 1, "tiles_y": 1, "width_px": 16, "fov_um": 1.0},
     "go_to_target": {"target": TARGET},
+    "tilt_to_zone_axis": {**GRAIN, "target": "[103]"},
+    "tilt_edge_on": {**GRAIN, "plane": "(011)"},
+    "tilt_along_band": {**GRAIN, "plane": "(010)", "to": "[103]"},
 }
 WIDE = {
     "tools": tuple(ARGS), "max_frames": 100, "max_dose_e_per_a2": 1e6, "x_um": (-50, 50), "y_um": (-50, 50),

@@ -339,7 +339,7 @@ def test_a_frame_that_does_not_fit_is_left_out():
     assert result.last_used == 5
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3])
+@pytest.mark.parametrize("seed", [0, 2, 4])
 def test_a_series_follows_the_true_drift(seed):
     bench, _ = placed(seed, 0, 0.0, stage="worn")
     bench.wait(25)

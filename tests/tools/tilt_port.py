@@ -28,7 +28,7 @@ from eucentric.core.instrument import (
     StageMove,
 )
 from eucentric.core.request import SpecimenCard
-from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, OpticSpec
+from eucentric.instruments.capabilities import AxisSpec, Capabilities, DetectorSpec, OpticSpec, PatternsSpec
 from eucentric.instruments.limits import Limits
 from eucentric.knowledge import diffraction as df
 from eucentric.tools.base import Context, Setting
@@ -65,7 +65,10 @@ def capabilities(*, beam_um=2.0, dead_um=0.1, tilt_deg=(40.0, 35.0), simulated=T
     return Capabilities(
         vendor="Test", model="tilts", serial="1", simulated=simulated, axes=tuple(micron + tilts), optics=tuple(optics),
         detectors=(
-            DetectorSpec(name="haadf", collection_mrad=(60, 140)), DetectorSpec(name="camera", collection_mrad=(0, 50)),
+            DetectorSpec(name="haadf", collection_mrad=(60, 140)),
+            DetectorSpec(
+                name="camera", collection_mrad=(0, 50), patterns=PatternsSpec(max_px=256, min_exposure_s=1e-3)
+            ),
         ),
         min_dwell_s=1e-7, max_pixels=4096, line_flyback_s=1e-5, frame_overhead_s=0.05, abort="mid_frame",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from eucentric.knowledge.crystal.tilts import tilt_to_direction
 from eucentric.knowledge.diffraction import Reflections, ZoneOffset, reflections, structure_named
 from eucentric.knowledge.tilting import Situation
 from eucentric.tools.base import Context, Foreseen, Setting
-from eucentric.tools.scanning import FovNm, frames_cost
+from eucentric.tools.scanning import FovNm, frames_cost, pattern_scan
 from eucentric.tools.tilting.follow import (
     MOST_STEP_DEG,
     WAIT_S,
@@ -184,7 +184,8 @@ def check_can_look(situation: Situation, context: Context) -> None:
     Refused
         If the stage's signs were never watched: the correction might go the wrong way.
     """
-    if not isinstance(context.microscope, Diffracts):
+    microscope = context.microscope
+    if not isinstance(microscope, Diffracts) or microscope.capabilities().camera() is None:
         raise Unsupported(
             "this microscope records no diffraction patterns",
             "where an axis really is, is read off a pattern",
@@ -281,12 +282,21 @@ def tilt_cost(args: TiltArgs, setting: Setting, *, patterns: int = 0) -> Cost:
     count = math.ceil(way / min(max(step, _LEAST_STEP_DEG), MOST_STEP_DEG)) + 3 + 2 * patterns
     frames = 2 + math.ceil(1.25 * count) if args.recentre else 0
     looked = frames_cost(tracking(fov_nm), setting, frames)
+    shots = frames_cost(pattern_scan(PatternShot(), setting.state), setting, patterns)
     axis = setting.capabilities.axis("alpha")
     each = axis.overhead_s if axis else 0.0
     turning = math.radians(way + 4) / axis.speed if axis else 0.0
     moves = count if args.recentre else 2
+    seconds = looked.seconds + shots.seconds + moves * each + turning + frames * WAIT_S
     return looked.model_copy(
-        update={"seconds": looked.seconds + moves * each + turning + frames * WAIT_S + 3.0 * patterns}
+        update={
+            "seconds": seconds,
+            "dose_e_per_a2": looked.dose_e_per_a2 + shots.dose_e_per_a2,
+            "mean_dose_e_per_a2": looked.mean_dose_e_per_a2 + shots.mean_dose_e_per_a2,
+            "electrons": looked.electrons + shots.electrons,
+            "frames": looked.frames + shots.frames,
+            "megabytes": looked.megabytes + shots.megabytes,
+        }
     )
 
 

@@ -12,7 +12,8 @@ from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.detector import beyond_disc, collection_at, disc_share
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.specimen import REFERENCE_MRAD, Specimen
-from eucentric.instruments.twin.world import DetectorModel, HeightSpec, OpticsSpec
+from eucentric.instruments.twin.specimen_spec import HeightSpec
+from eucentric.instruments.twin.world import DetectorModel, OpticsSpec
 from eucentric.knowledge.scattering import haadf_cross_section_a2, screened_ratio
 
 NEVER = threading.Event()
@@ -171,18 +172,22 @@ def test_heavy_elements_gain_with_the_angle():
         screened_ratio("Xx", 60.0, 60, 140)
 
 
+def brightness(specimen: Specimen) -> tuple[float, float, float]:
+    return specimen.flakes.layer_fraction, specimen.film.fraction, specimen.dirt.mean
+
+
 def test_another_annulus_leaves_the_specimen_itself_alone():
     specimen = Specimen(WORLD, 7)
-    before = specimen.layer_fraction, specimen.film_fraction, specimen.dirt_fraction
+    before = brightness(specimen)
     other = specimen.towards((30.0, 70.0))
     assert specimen.towards(REFERENCE_MRAD) is specimen
     assert specimen.towards((30.0, 70.0)) is other
-    assert other.bed is specimen.bed
-    assert before == (specimen.layer_fraction, specimen.film_fraction, specimen.dirt_fraction)
-    for one in ("film_fraction", "dirt_fraction"):
-        ratio = getattr(other, one) / getattr(specimen, one)
+    assert other.flakes.bed is specimen.flakes.bed
+    assert before == brightness(specimen)
+    layers, *carbon = (a / b for a, b in zip(brightness(other), before, strict=True))
+    for ratio in carbon:
         assert ratio == pytest.approx(screened_ratio("C", 60.0, 30, 70))
-    assert 1 < other.layer_fraction / specimen.layer_fraction < screened_ratio("C", 60.0, 30, 70)
+    assert 1 < layers < screened_ratio("C", 60.0, 30, 70)
 
 
 def at_length(length_mm: float) -> tuple[np.ndarray, ...]:

@@ -283,6 +283,70 @@ def test_a_focus_jump_blurs_and_is_not_in_the_reading():
     assert contrast() == pytest.approx(sharp, rel=0.1)
 
 
+def atomic(driver: TwinDriver, fov_m: float = 6e-9):
+    """A scan over a suspended monolayer in focus."""
+    oracle = Oracle(driver)
+    spot = oracle.suspended((-60e-6, 60e-6, -60e-6, 60e-6))[0]
+    driver.move({"x": spot.x, "y": spot.y}, NEVER)
+    driver.set_optics({"defocus": oracle.height(spot.x, spot.y)}, NEVER)
+    return SCAN.model_copy(update={"detectors": ("haadf",), "fov_m": fov_m, "dwell_s": 1e-4})
+
+
+def test_damage_is_a_hole_that_stays():
+    driver = twin(fault("specimen_hole", 2, hole_nm=(1.0, -0.5, 1.2)))
+    scan = atomic(driver)
+    whole, torn, later = (driver.acquire(scan, NEVER)[1][0] for _ in range(3))
+    y, x = np.indices(whole.shape) - 31.5
+    inside = np.hypot(x - 1e-9 / scan.pixel_m, y + 0.5e-9 / scan.pixel_m) < 0.8e-9 / scan.pixel_m
+    for image in (torn, later):
+        assert image[inside].mean() < 0.25 * whole[inside].mean()
+        assert image[~inside].mean() > 0.8 * whole[~inside].mean()
+    driver.set_optics({"beam_shift_x": 20e-9}, NEVER)
+    assert driver.acquire(scan, NEVER)[1][0][inside].mean() > 0.5 * whole[inside].mean()
+    assert logged(driver) == [("specimen_hole", "")]
+
+
+def test_contamination_grows_faster_from_then_on():
+    clean, driver = twin(), twin(fault("contamination_growth", 2, growth=20.0))
+    brighter = []
+    for one in (clean, driver):
+        scan = atomic(one)
+        images = [one.acquire(scan, NEVER)[1][0].mean() for _ in range(4)]
+        brighter.append(images[3] / images[0])
+    assert brighter[1] > brighter[0] + 0.1
+    assert logged(driver) == [("contamination_growth", "")]
+
+
+# --- control software -------------------------------------------------------------------------------------
+
+
+def test_a_stale_read_back_shows_for_a_while_where_the_stage_was():
+    driver = twin(fault("stale_readback", 2, stale_s=3.0))
+    driver.move({"x": 2e-6}, NEVER)
+    driver.move({"x": 6e-6}, NEVER)
+    assert driver.read().reported["x"] == 2e-6
+    assert driver.read().commanded["x"] == 6e-6
+    assert Oracle(driver).actual()["x"] == pytest.approx(6e-6)
+    driver.wait(3.1, NEVER)
+    assert driver.read().reported["x"] == 6e-6
+    assert logged(driver) == [("stale_readback", "moved")]
+
+
+def test_an_ignored_stop_ends_with_the_command_and_the_blanker_still_works():
+    driver = TwinDriver(
+        WORLD, 7, stage="ideal", clock="paced", speed=20.0, faults=(fault("stop_ignored", 1),)
+    )
+    event = threading.Event()
+    event.set()
+    driver.move({"x": 30e-6}, event)
+    assert driver.read().reported["x"] == 30e-6
+    driver.set_blank(True)
+    assert driver.is_blanked()
+    driver.move({"x": 60e-6}, event)
+    assert driver.read().reported["x"] == pytest.approx(30e-6, abs=1e-7)
+    assert logged(driver) == [("stop_ignored", "move")]
+
+
 # --- connection, words, replay ----------------------------------------------------------------------------
 
 

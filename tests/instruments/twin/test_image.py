@@ -8,11 +8,12 @@ import pytest
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.geometry import Tilt
+from eucentric.instruments.twin.optics.probe import Beam, blurred
 from eucentric.instruments.twin.oracle import Oracle
-from eucentric.instruments.twin.probe import Beam, blurred
 from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
-from eucentric.instruments.twin.world import ContaminationSpec, HeightSpec, OpticsSpec
+from eucentric.instruments.twin.specimen_spec import ContaminationSpec, HeightSpec
+from eucentric.instruments.twin.world import OpticsSpec
 
 NEVER = threading.Event()
 WORLD = load_world("mxene").model_copy(update={"height": HeightSpec()})
@@ -62,7 +63,7 @@ def test_a_pixel_shows_the_place_that_its_address_names(row, column):
     p = spec.pixel_m
     stage = (hole.x - (column - 127.5) * p, hole.y - (row - 127.5) * p)
     image = shares(CLEAN, spec, at(*stage))
-    film = oracle._specimen.film_fraction
+    film = oracle._specimen.film.fraction
     assert image[row, column] < 0.8 * film
     assert (image[row, column] < 0.1 * film) == (oracle.layers_at(hole.x, hole.y) == 0)
 
@@ -95,7 +96,7 @@ def test_film_is_brighter_than_a_suspended_monolayer_and_emptiness_is_dark(spot)
     twin = Oracle(TwinDriver(CLEAN, 7))
     mono = shares(CLEAN, scan(50e-9), at(spot.x, spot.y)).mean()
     assert mono == pytest.approx(0.0047, rel=0.04)
-    assert twin._specimen.film_fraction == pytest.approx(0.0142, rel=0.02)
+    assert twin._specimen.film.fraction == pytest.approx(0.0142, rel=0.02)
 
 
 def test_contamination_is_never_negative_and_a_tenth_to_a_fifth_of_a_monolayer(spot):

@@ -60,13 +60,15 @@ def test_no_such_world(world):
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ({"sed": "7"}, "seed, stage, clock, speed, faults"),
+        ({"sed": "7"}, "seed, stage, column, clock, speed, faults"),
         ({"seed": "seven"}, "seed"),
         ({"seed": "-1"}, "seed"),
         ({"clock": "sundial"}, "clock"),
         ({"speed": "0"}, "speed"),
         ({"speed": "nan"}, "speed"),
         ({"stage": "perfect"}, "ideal, good, worn, piezo"),
+        ({"stage": "no/such.toml"}, "ideal, good, worn, piezo"),
+        ({"column": "bent"}, "tuned, uncorrected"),
         ({"faults": "earthquake@3"}, "missed_move"),
         ({"faults": "missed_move@0"}, "counts start at 1"),
         ({"faults": "missed_move"}, "KIND@N"),

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.twin.hashing import draws, subseed
 from eucentric.instruments.twin.raster import Raster
-from eucentric.instruments.twin.world import FilmSpec
+from eucentric.instruments.twin.specimen import texture
+from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection, Plane
+from eucentric.instruments.twin.specimen.outline import around, places
+from eucentric.instruments.twin.specimen_spec import FilmSpec
+from eucentric.knowledge.scattering import CARBON_FILM_ATOMS_PER_A3
 
-Plane = NDArray[np.float32]
 _WAVES = (2, 3, 5)
 
 
@@ -56,7 +59,7 @@ def _hole(spec: FilmSpec, seed: int, column: int, row: int) -> Hole:
     )
 
 
-def holes_in(spec: FilmSpec, seed: int, box: tuple[float, float, float, float]) -> list[Hole]:
+def holes_in(spec: FilmSpec, seed: int, box: Box) -> list[Hole]:
     """Holes that may touch the box (x low, x high, y low, y high) [m]."""
     if spec.hole_diameter_um <= 0:
         return []
@@ -65,11 +68,6 @@ def holes_in(spec: FilmSpec, seed: int, box: tuple[float, float, float, float]) 
     columns = range(math.floor((box[0] - reach) / pitch), math.floor((box[1] + reach) / pitch) + 1)
     rows = range(math.floor((box[2] - reach) / pitch), math.floor((box[3] + reach) / pitch) + 1)
     return [_hole(spec, seed, column, row) for row in rows for column in columns]
-
-
-def window(low: float, high: float, values: NDArray[np.float64]) -> slice:
-    """The part of ascending `values` within [low, high]."""
-    return slice(int(np.searchsorted(values, low)), int(np.searchsorted(values, high, side="right")))
 
 
 _COARSE = 9
@@ -96,22 +94,18 @@ def _side(hole: Hole, dx: NDArray[np.float64], dy: NDArray[np.float64], pad: flo
 
 def _open(hole: Hole, raster: Raster, coverage: Plane) -> None:
     """Take the hole out of `coverage`, rims anti-aliased."""
-    pad = raster.pixel
-    across = window(hole.x - hole.reach - pad, hole.x + hole.reach + pad, raster.x)
-    slack = pad + (abs(raster.shear) * float(np.ptp(raster.x)) if raster.shear else 0.0)
-    down = window(hole.y - hole.reach - slack, hole.y + hole.reach + slack, raster.y)
-    if across.start == across.stop or down.start == down.stop:
+    where = around(hole.x, hole.y, hole.reach, raster)
+    if where is None:
         return
-    dx = raster.x[across][None, :] - hole.x
-    y = raster.y2d()[down]
-    dy = (y[:, across] if raster.shear else y) - hole.y
-    side = _side(hole, dx.ravel(), dy, pad)
+    x, y = places(raster, where)
+    dx, dy = x - hole.x, y - hole.y
+    side = _side(hole, dx.ravel(), dy, raster.pixel)
     if side > 0:
-        coverage[down, across] = 0.0
+        coverage[where] = 0.0
     if side:
         return
     inside = hole.depth(*np.broadcast_arrays(dx, dy)) / raster.pixel + 0.5
-    coverage[down, across] *= 1 - np.clip(inside, 0, 1).astype(np.float32)
+    coverage[where] *= 1 - np.clip(inside, 0, 1).astype(np.float32)
 
 
 def film_coverage(spec: FilmSpec, seed: int, raster: Raster) -> Plane:
@@ -120,3 +114,46 @@ def film_coverage(spec: FilmSpec, seed: int, raster: Raster) -> Plane:
     for hole in holes_in(spec, seed, raster.box()):
         _open(hole, raster, coverage)
     return coverage
+
+
+class Film:
+    """The film of one specimen.
+
+    Parameters
+    ----------
+    seeds
+        Of the holes and of the texture.
+    """
+
+    def __init__(self, spec: FilmSpec, seeds: tuple[int, int], cross_section_a2: CrossSection) -> None:
+        self.spec, self._seeds = spec, seeds
+        self._octaves = texture.octaves(spec.texture)
+        self.fraction = CARBON_FILM_ATOMS_PER_A3 * spec.thickness_nm * 10 * cross_section_a2("C")
+        """Share of the beam that it sends onto the detector."""
+
+    @property
+    def seed(self) -> int:
+        """Of its texture."""
+        return self._seeds[1]
+
+    def towards(self, cross_section_a2: CrossSection) -> "Film":
+        """The same film as another detector sees it."""
+        return Film(self.spec, self._seeds, cross_section_a2)
+
+    def holes(self, box: Box) -> list[Hole]:
+        """Holes that may touch a box [m]."""
+        return holes_in(self.spec, self._seeds[0], box)
+
+    def cover(self, raster: Raster) -> Plane:
+        """Share of each pixel that carbon covers, (rows, columns) float32."""
+        return film_coverage(self.spec, self._seeds[0], raster)
+
+    def draw(self, canvas: Canvas) -> None:
+        """Carbon with its grain, but for the holes."""
+        film = self.cover(canvas.raster)
+        canvas.solid += film
+        if film.any():
+            grain = texture.lognormal(self._seeds[1], self._octaves, canvas.raster)
+            grain *= film
+            grain *= np.float32(self.fraction)
+            canvas.share += grain

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.twin.hashing import subseed, uniform
 from eucentric.instruments.twin.raster import Raster
+from eucentric.instruments.twin.specimen_spec import TextureSpec
 
 Plane = NDArray[np.float32]
 
@@ -25,6 +26,12 @@ class Octave:
     """Distance of the knots [m]."""
     sigma: float
     """Standard deviation."""
+
+
+def octaves(spec: TextureSpec, unit: float = 1.0) -> tuple[Octave, ...]:
+    """The octaves that a world declares; `unit` is that of its sigmas."""
+    cells = zip(spec.cells_nm, spec.sigmas, strict=True)
+    return tuple(Octave(cell * 1e-9, sigma * unit) for cell, sigma in cells)
 
 
 def _smooth(position: NDArray[np.float64]) -> tuple[NDArray[np.int64], Plane]:
@@ -74,7 +81,7 @@ def _seen(octaves: Sequence[Octave], pixel: float) -> list[tuple[int, Octave, fl
     return [(index, octave, octave.sigma * fade) for index, octave, fade in faded if fade > 0]
 
 
-def _sum(seed: int, parts: list[tuple[int, Octave, float]], raster: Raster) -> Plane:
+def _total(seed: int, parts: list[tuple[int, Octave, float]], raster: Raster) -> Plane:
     total = np.zeros(raster.shape, dtype=np.float32)
     for index, octave, sigma in parts:
         total += np.float32(sigma * _UNIT) * _octave(subseed(seed, index), octave.cell, raster)
@@ -96,9 +103,9 @@ def noise(seed: int, octaves: Sequence[Octave], raster: Raster) -> Plane:
     seen = _seen(octaves, raster.pixel)
     wide = [part for part in seen if part[1].cell >= 4 * _COARSE * raster.pixel]
     fine = [part for part in seen if part[1].cell < 4 * _COARSE * raster.pixel]
-    total = _sum(seed, fine, raster)
+    total = _total(seed, fine, raster)
     if wide:
-        total += _upsample(_sum(seed, wide, raster.every(_COARSE)), raster.shape)
+        total += _upsample(_total(seed, wide, raster.every(_COARSE)), raster.shape)
     return total
 
 

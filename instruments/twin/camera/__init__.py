@@ -1,0 +1,1 @@
+"""The camera under the specimen: diffraction patterns, one or a small raster of them."""
