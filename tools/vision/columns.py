@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.knowledge.phases import Column, Phase
+from eucentric.knowledge.phases import Column, Phase, State
 from eucentric.tools.vision.lattice import Lattice
 from eucentric.tools.vision.populations import fit_populations
 from eucentric.tools.vision.sites import Profile, column_profile, site_deficits, site_heights
@@ -104,6 +104,27 @@ def _columns_of(phase: Phase) -> list[tuple[Column, list[int]]]:
     return [(column, [i]) for i, column in enumerate(phase.columns)]
 
 
+_PARTS = (0.5, 1.1)
+"""What is left of a column, over its share by the table of elements: at least and at most."""
+
+
+def _as_seen(column: Column, sublattice: int, sites: Sites, full: Array) -> tuple[State, ...]:
+    """States with the brightness of part of a column set by how bright a whole one is in this image.
+
+    Atoms that lie over each other scatter together: two S may be 1.7 times as bright as the sum, one S is one S.
+    """
+    whole, brightest = (_median(full[sites.sublattice == s]) for s in (sublattice, 0))
+    if not whole > 0 or not brightest > 0:
+        return column.states
+    factor = float(np.clip(column.weight * brightest / whole, *_PARTS))
+    return tuple(
+        state.model_copy(update={"relative": state.relative * factor})
+        if state.vacancy and state.column_left
+        else state
+        for state in column.states
+    )
+
+
 @dataclass(frozen=True)
 class Judged:
     """What every site is, and how well that can be told here."""
@@ -131,7 +152,7 @@ def judge(
     missing, trusted = np.zeros(len(full)), np.ones(len(full))
     for _ in range(3):
         relative = deficits.relative(sites.sublattice, height, missing, trusted, sites.xy)
-        judged = _populated(sites, relative, use, phase)
+        judged = _populated(sites, relative, use, phase, full)
         trusted = np.where(use, 1 - judged.p_vacancy, 0.05)
         # What is known to be missing, or too much (an adatom), no longer disturbs the sites around it.
         lacking = np.where(judged.p_vacancy > 0.3, judged.p_vacancy * np.clip(1 - relative, 0, 1.2), 0.0)
@@ -139,7 +160,7 @@ def judge(
     return judged
 
 
-def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase) -> Judged:
+def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase, full: Array) -> Judged:
     """Posterior of every site from the populations of its kind."""
     n = len(sites.xy)
     p_vacancy, p_column, state = np.zeros(n), np.zeros(n), ["empty site"] * n
@@ -152,7 +173,8 @@ def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase) -> Judged
             continue
         height = sites.profile.height * column.weight
         background = max(sites.profile.background, 0.0) / max(height, 1e-12)
-        populations = fit_populations(relative[fit_on], column.states, background)
+        states = column.states if phase.equal_columns else _as_seen(column, group[0], sites, full)
+        populations = fit_populations(relative[fit_on], states, background)
         posterior = populations.posterior(relative[of])
         p_vacancy[of] = populations.p_vacancy(relative[of])
         p_column[of] = posterior[:, [s.column_left for s in column.states]].sum(1)
