@@ -7,7 +7,10 @@ from scipy.spatial import cKDTree
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import find_atoms
+from eucentric.tools.vision.columns import Sites, _as_seen
 from eucentric.tools.vision.lattice import six_fold_coherence
+from eucentric.tools.vision.populations import fit_populations
+from eucentric.tools.vision.sites import Profile
 
 PIXEL = 0.156
 
@@ -269,3 +272,61 @@ def test_what_happens_to_real_files_does_not_change_the_answer(simulate, harm):
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_a_dead_detector_is_no_lattice(value):
     assert find_atoms(np.full((128, 128), value, np.float32), phase("Ti3C2")).cannot_tell
+
+
+@pytest.mark.parametrize("whole", [1.0, 1.6])
+def test_half_a_column_is_known_by_what_a_whole_one_is_here(whole):
+    """Two S that scatter together are brighter than the sum; one S is one S."""
+    sites = Sites(np.zeros((60, 2)), np.repeat([0, 1, 2], 20), np.zeros(60), Profile(3.0, 1.0, 0.0))
+    mos2 = phase("MoS2")
+    sulphur = mos2.columns[1]
+    full = np.array([1.0, whole * sulphur.weight, np.nan])[sites.sublattice]
+    states = {state.name: state.relative for state in _as_seen(sulphur, 1, sites, full)}
+    assert states["V_S"] == pytest.approx(0.5 / whole, rel=0.01)
+    assert states["V_S2"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_probability_never_falls_as_a_site_gets_darker():
+    rng = np.random.default_rng(0)
+    seen = np.concatenate([rng.normal(1, 0.2, 900), rng.normal(0.15, 0.2, 15), [-2.0, -3.0]])
+    fitted = fit_populations(seen, phase("Ti3C2").columns[0].states, 0.3)
+    p = fitted.p_vacancy(np.linspace(0.6, -4.0, 200))
+    assert (np.diff(p) > -1e-3).all()
+    assert p[-1] > 0.9
+
+
+def test_a_state_that_nobody_can_tell_apart_is_not_filled_with_full_columns():
+    """Half an S2 column at two sigma: full columns alone must not be called vacant."""
+    seen = np.random.default_rng(1).normal(1.0, 0.25, 300)
+    fitted = fit_populations(seen, phase("MoS2").columns[1].states, 0.5)
+    assert (fitted.p_vacancy(seen) > 0.5).sum() <= 1
+    assert fitted.p_vacancy(seen).sum() < 10
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.02, "clipped"), (0.3, "saturated")])
+def test_a_ceiling_is_seen(simulate, share, code):
+    picture = simulate("MoS2", size=320, pixel=0.14, counts=400, seed=2)
+    ceiling = np.quantile(picture.image, 1 - share)
+    seen = find_atoms(np.minimum(picture.image, ceiling), phase("MoS2"), pixel_pm=14)
+    assert code in dict(seen.flags)
+    assert bool(seen.cannot_tell) == (code == "saturated")
+    assert seen.doubt > 0.5
+    assert find_atoms(picture.image, phase("MoS2"), pixel_pm=14).doubt < 0.5
+
+
+@pytest.mark.parametrize("factor", [3**-0.5, 0.95, 1.05, 3**0.5])
+def test_mos2_told_a_wrong_pixel_size_says_so(simulate, factor):
+    picture = simulate("MoS2", size=400, pixel=0.11, counts=400, seed=2)
+    seen = find_atoms(picture.image, phase("MoS2"), pixel_pm=11 * factor)
+    assert "scale_disagrees" in dict(seen.flags)
+    assert seen.pixel_pm == pytest.approx(11, rel=0.01)
+
+
+@pytest.mark.parametrize(("material", "a"), [("graphene", 2.461), ("WSe2", 3.282)])
+def test_other_layers_are_read_alike(simulate, material, a):
+    """The painter's weights are MoS2's: what matters is that the cell and its sites are the phase's own."""
+    picture = simulate("MoS2", size=320, pixel=0.09, counts=400, a=a, sigma_angstrom=0.16 * a, vacancies=0.02)
+    seen = find_atoms(picture.image, phase(material), pixel_pm=9)
+    assert not seen.cannot_tell
+    p, r = precision_recall(seen.atoms_xy, picture.atoms_xy, 0.5 / 0.09, 320, 2.7 / 0.09)
+    assert min(p, r) > 0.97
