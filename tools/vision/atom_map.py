@@ -11,7 +11,7 @@ from eucentric.tools.vision.quality import Flag
 Array = NDArray[np.float64]
 
 METHOD = (
-    "lattice-mixture v1 (ring scale, polynomial lattice with local mean, matched-filter deficit of every site, "
+    "lattice-mixture v2 (ring scale, polynomial lattice with local mean, matched-filter deficit of every site, "
     "population mixture, Gaussian refinement with the lattice as prior)"
 )
 
