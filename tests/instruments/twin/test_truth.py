@@ -107,6 +107,53 @@ def test_no_payload_carries_truth(seed, faults, touch, struck):
     assert len(kinds) == struck, kinds  # all struck, and none was told
 
 
+BOX = (-2e-6, 2e-6, -2e-6, 2e-6)
+
+
+def of_flakes(oracle: Oracle) -> list[float]:
+    return [float(n) for f in oracle.flakes for n in (f.x, f.y, f.rotation, *f.sides)] + [
+        oracle.vacancy_fraction
+    ]
+
+
+def of_particles(oracle: Oracle) -> list[float]:
+    return oracle.particles(BOX).ravel().tolist()
+
+
+def of_grains(oracle: Oracle) -> list[float]:
+    places = [(x * 3e-6, y * 3e-6) for x in range(-3, 4) for y in range(-3, 4)]
+    turns = [oracle.grain(x, y).to_specimen for x, y in places]
+    angles = [math.degrees(math.acos(max(-1.0, min(1.0, turn[2, k])))) for turn in turns for k in range(3)]
+    return [float(part) for turn in turns for part in turn.ravel()] + angles
+
+
+def of_atoms(oracle: Oracle) -> list[float]:
+    there = oracle.atoms((-2e-9, 2e-9, -2e-9, 2e-9))
+    return [*there.x.tolist(), *there.y.tolist(), oracle.vacancy_fraction]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("world", "known"),
+    [("mos2", of_flakes), ("calibration", of_particles), ("polycrystal", of_grains), ("atoms", of_atoms)],
+)
+def test_no_world_tells_where_its_things_are(seed, world, known):
+    driver = TwinDriver(load_world(world), seed, stage="worn")
+    oracle = Oracle(driver)
+    said = session(driver)
+    for camera in (detector.name for detector in driver.capabilities().detectors if detector.patterns):
+        shot = ScanSpec(detectors=(camera,), rows=2, columns=2, fov_m=1e-6, dwell_s=1e-2, pattern_px=32)
+        said += [driver.acquire(shot, NEVER)[0], driver.read()]
+    told = [leaf for item in said for leaf in leaves(item)]
+    numbers = np.array([leaf for leaf in told if isinstance(leaf, float) and leaf != 0])
+    secrets = [n for n in known(oracle) if n not in (0.0, 1.0, -1.0) and math.isfinite(n)]
+    assert len(secrets) > 10
+    for secret in secrets:
+        assert not np.isclose(numbers, secret, rtol=1e-7, atol=0).any(), secret
+    texts = " ".join(leaf for leaf in told if isinstance(leaf, str) and leaf != "missed_moves").lower()
+    assert not [word for word in (*WORDS, "orientation", "particle", "seed") if word in texts]
+
+
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
