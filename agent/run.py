@@ -11,7 +11,7 @@ import numpy as np
 from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
-from eucentric.agent.notebooks import notebook_of
+from eucentric.agent.notebooks import copy_for, notebook_of
 from eucentric.agent.readback import named_state
 from eucentric.agent.rules import BUILT_IN, RuleBook
 from eucentric.agent.stays import Errors
@@ -236,8 +236,15 @@ class Run:
         return place_dose(self.book, here.model_copy(update=at), budget)
 
     def notebook(self, specimen: str) -> Notebook | None:
-        """The store's notebook of a specimen, with all that its ledger holds; None if nothing was read."""
-        return notebook_of(self.store, specimen)
+        """The store's notebook of a specimen, with all that its ledger holds; None if nothing was read.
+
+        What people added by hand is put on record before anything is decided on it.
+        """
+        book = notebook_of(self.store, specimen)
+        copied = copy_for(self.store, specimen, book) if book else None
+        if copied:
+            self.log("changed", f"the notebook of {specimen} as it is now, with entries made by hand", copied)
+        return book
 
     def positions(self) -> dict[str, tuple[float, float]]:
         """Places saved for the present specimen loading, by name: (x, y) [µm]."""

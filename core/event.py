@@ -30,7 +30,7 @@ Kind = Literal[
     "stopped",     # a person or a watchdog stopped the run
     "finished",    # the run's outcome
     "resumed",     # a run was taken up again
-    "changed",     # limits, policy or operators changed
+    "changed",     # limits, policy or operators changed, or people wrote into a notebook
     "leased",      # the writer lease was taken: settings and stage as they stood then
     "control",     # a person asked the run to pause, resume, abort or finish
     "paused",      # the run waits, beam blanked, until a person releases it

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from eucentric.agent.notebooks import crystal_of_material, noted_in
+from eucentric.agent.notebooks import on_record
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, NotAvailable
 from eucentric.core.instrument import (
@@ -19,7 +19,6 @@ from eucentric.core.store import Store
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.instruments.port import Image
 from eucentric.knowledge.notebook import Notebook
-from eucentric.knowledge.notebook.fromrun import folded
 
 
 class Past:
@@ -63,9 +62,8 @@ class Past:
         raise NotAvailable("where the stage would go is not recomputed", "an auditor moves nothing")
 
     def notebook(self, specimen: str) -> Notebook | None:
-        """What runs had read of a specimen by then; what people added by hand is not in the ledger."""
-        noted = noted_in(self.store.ledger.rows, specimen, self.before)
-        return folded(noted, crystal_of_material(noted[0].one.material) if noted else None)
+        """What runs had read of a specimen by then, and what people had added where a run put that on record."""
+        return on_record(self.store, specimen, self.before)
 
     def dose_of(self, x_um: float | None, y_um: float | None) -> NoReturn:
         """Not asked by an analysis of frames."""

@@ -6,8 +6,9 @@ import pytest
 from workbench import step
 
 from eucentric.agent.auditing.past import Past
-from eucentric.agent.notebooks import notebook_of, notebook_path
+from eucentric.agent.notebooks import is_copy, notebook_of, notebook_path, on_record
 from eucentric.agent.observer import Observer
+from eucentric.core.errors import EucentricError
 from eucentric.core.plan import Step
 from eucentric.knowledge import notebook as nb
 
@@ -59,15 +60,48 @@ def test_a_lost_file_is_made_again_from_the_rows(bench, path):
     assert notebook_of(bench.store, bench.card.name).sha256 == before.sha256
 
 
-def test_what_people_add_counts_in_the_next_query(bench, path):
-    bench.carry(step("n", "notebook_add", index="[0001]", grain="A"))
+def by_hand(path, alpha_deg=9.4):
     who = {"at": "2026-11-28T00:00:00Z", "by": "kim"}
     with nb.NotebookFile(path) as file:
         file.add(
             nb.ReadingEntry(
-                **who, seen="axis", written="[1 1 1]", alpha_deg=9.4, grain="grain1", loading="load1"
+                **who, seen="axis", written="[1 1 1]", alpha_deg=alpha_deg, grain="grain1", loading="load1"
             )
         )
+
+
+def test_what_people_add_is_on_record_before_a_run_goes_by_it(bench, path):
+    query = step("q", "notebook_query", what="readings")
+    bench.carry(step("n", "notebook_add", index="[0001]", grain="A"))
+    assert not any(map(is_copy, bench.rows("changed")))
+    by_hand(path)
+    bench.carry(query, step("n", "notebook_add", index="[100]", grain="A"), step("r", "notebook_query"))
+    bench.carry(query)
+    by_hand(path, 3.0)
+    bench.carry(query)
+    copies = [row for row in bench.store.ledger.events(kinds=("changed",)) if is_copy(row)]
+    assert [row.run_id for row in copies] == ["r-0002", "r-0004"]
+    whole = read(path)
+    assert on_record(bench.store, bench.card.name).sha256 == whole.sha256
+    path.unlink()
+    assert notebook_of(bench.store, bench.card.name).sha256 == whole.sha256
+
+
+def test_a_copy_that_was_altered_is_refused(bench, path):
+    bench.carry(step("n", "notebook_add", index="[0001]", grain="A"))
+    by_hand(path)
+    bench.carry(step("q", "notebook_query", what="readings"))
+    (row,) = (row for row in bench.store.ledger.events(kinds=("changed",)) if is_copy(row))
+    blob = bench.store.blob_path(row.body["notebook"]["blob"])
+    blob.chmod(0o600)
+    blob.write_bytes(blob.read_bytes().replace(b"9.4", b"8.4"))
+    with pytest.raises(EucentricError, match="altered"):
+        on_record(bench.store, bench.card.name)
+
+
+def test_what_people_add_counts_in_the_next_query(bench, path):
+    bench.carry(step("n", "notebook_add", index="[0001]", grain="A"))
+    by_hand(path)
     bench.carry(step("q", "notebook_query", what="readings"))
     value = bench.rows("concluded", run="r-0002")[0].body["value"]
     assert [row["by"] for row in value["rows"]] == ["eucentric, run r-0001", "kim"]

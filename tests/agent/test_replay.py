@@ -7,12 +7,14 @@ import pytest
 from eucentric.agent.auditing.replay import replay
 from eucentric.agent.auditing.replay.earlier import waits
 from eucentric.agent.auditing.replay.recording import Recording
+from eucentric.agent.notebooks import notebook_path
 from eucentric.bench.audited_desk import Desk, image, plan, series, step
 from eucentric.bench.audited_runs import STORIES
 from eucentric.bench.audited_tamper import FORGERIES, altered_copy
 from eucentric.core.errors import BadInput
 from eucentric.core.rows import open_rows
 from eucentric.instruments import cards
+from eucentric.knowledge import notebook as nb
 
 BY_NAME = {story.name: story for story in STORIES}
 TOLD = (
@@ -73,6 +75,43 @@ def test_what_was_compared_is_told(desk):
     assert not first.sent_before
     assert [one.run for one in second.sent_before] == ["r-0001"] * 4
     assert {one.id for one in second.of("call")} == {"r-0002/m", "r-0002/b"}
+
+
+def test_what_people_wrote_into_a_notebook_is_there_when_it_was_read(desk):
+    query, note = (
+        step("q", "notebook_query", what="readings"),
+        step("n", "notebook_add", index="[0001]", grain="A"),
+    )
+    path = notebook_path(desk.folder, cards.card_of_twin(desk.uri).name)
+    who = {"at": "2026-11-28T00:00:00Z", "by": "kim"}
+
+    def by_hand(alpha_deg):
+        with nb.NotebookFile(path) as file:
+            file.add(
+                nb.ReadingEntry(
+                    **who,
+                    seen="axis",
+                    written="[1 1 1]",
+                    alpha_deg=alpha_deg,
+                    grain="grain1",
+                    loading="load1",
+                )
+            )
+
+    desk.carry(plan(note))
+    by_hand(9.4)
+    desk.carry(plan(query, step("m", "notebook_add", index="[100]", grain="A"), step("r", "notebook_query")))
+    desk.carry(plan(query))
+    by_hand(3.0)
+    desk.carry(plan(image("a"), query))
+    path.unlink()
+    for run in runs_of(desk.folder):
+        answer = replay(desk.folder, run)
+        assert answer.verdict == "identical", (
+            run,
+            answer.why,
+            [one for one in answer.compared if not one.same],
+        )
 
 
 def test_a_forged_record_differs(desk):

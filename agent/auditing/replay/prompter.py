@@ -6,6 +6,7 @@ follows, unless that one is an answer to them, then as soon as the row before is
 act at which it was seen then.
 """
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from eucentric.agent.auditing.replay.fate import Fate, fate_of, held_before, hel
 from eucentric.agent.auditing.replay.recording import ENDS, Life, Recording
 from eucentric.agent.auditing.replay.twin import Died, Twin
 from eucentric.agent.auditing.replay.verdict import Difference, Turn, compare
+from eucentric.agent.notebooks import is_copy, noted_at
 from eucentric.agent.session import Session
 from eucentric.core.approval import OPEN
 from eucentric.core.errors import EucentricError, from_dict
@@ -68,9 +70,9 @@ class Prompter:
         return None
 
     def time(self) -> datetime:
-        """What the clock on the wall says: the time of the row that comes next."""
+        """What the clock on the wall says: the time of the row that comes next, or that it says itself."""
         row = self.next or self._rows[max(self._at - 1, 0)]
-        return self._copied or datetime.fromisoformat(row.ts)
+        return self._copied or datetime.fromisoformat(noted_at(row) or row.ts)
 
     def begin(self, life: Life) -> None:
         """Take over everything up to the first row of a life."""
@@ -165,7 +167,7 @@ class Prompter:
             self._stopping()
         if self.lost is None and (lost := self._lost_before(row)):
             self.lost, self.gone = from_dict(lost), True
-        if self._answers(row):
+        if self._answers(row) or self._reads_a_notebook():
             self.take_over()
 
     def _ends_with(self, row: Event) -> dict[str, Any]:
@@ -182,6 +184,11 @@ class Prompter:
         by_act = any(_error_of(one).get("what") == error.get("what") for one in acts)
         told = error.get("what") in (_error_of(row).get("what"), row.body.get("why", "").partition(" · ")[0])
         return error if error.get("type") == "ConnectionLost" and told and not by_act else None
+
+    def _reads_a_notebook(self) -> bool:
+        """Whether the run read what people had written into a notebook, before the next row of this life."""
+        ahead = itertools.takewhile(lambda row: not self.recording.made(row), self._rows[self._at :])
+        return any(map(is_copy, ahead))
 
     def _answers(self, row: Event) -> bool:
         if self._at and self._rows[self._at - 1].kind == "suspended" and self._to_wait_s > 0:
