@@ -4,13 +4,13 @@ import numpy as np
 from pydantic import Field
 
 from eucentric.core.base import Model
+from eucentric.core.errors import Refused
 from eucentric.core.text import visible
 from eucentric.knowledge.crystal import NextAxis, next_axis, pointing_rms_deg, shown
 from eucentric.knowledge.tilting import Situation
 from eucentric.tools.base import Context, Tool, free
-from eucentric.tools.tilting.source import Lies, WhichCrystal, signs_known, situation_of
+from eucentric.tools.tilting.source import MOST_SIGMA_DEG, Lies, WhichCrystal, signs_known, situation_of
 
-_WORST = 5.0
 _MOST = 40
 
 
@@ -50,7 +50,15 @@ class Result(Model):
 
 
 def run(args: Args, context: Context) -> Result:
-    """Solve, list, advise. Nothing moves."""
+    """Solve, list, advise. Nothing moves.
+
+    Raises
+    ------
+    BadInput
+        If nothing is known of the orientation, or what is known contradicts itself.
+    Refused
+        If what is known leaves some direction open.
+    """
     situation = situation_of(args, context)
     fitting = tuple(
         Fitting(
@@ -77,7 +85,14 @@ def _sigma_deg(situation: Situation, number: int) -> float:
     """Of a direction across the worst-known one, each way."""
     covariance = situation.candidates[number].orientation.covariance
     worst = max(pointing_rms_deg(covariance, axis) for axis in np.eye(3))
-    return min(max(worst / 2**0.5, 1e-3), 20.0)
+    sigma = max(worst / 2**0.5, 1e-3)
+    if sigma > MOST_SIGMA_DEG:
+        raise Refused(
+            f"some directions of this crystal would be known to {sigma:.0f}° only",
+            f"the readings lie too close together; more than {MOST_SIGMA_DEG:g}° is no orientation",
+            "read another axis, further away",
+        )
+    return sigma
 
 
 def summary(result: Result) -> str:

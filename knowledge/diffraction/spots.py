@@ -22,13 +22,15 @@ from eucentric.knowledge.electron_optics import wavelength_a
 
 _CONE, _WEIGHT = np.polynomial.legendre.leggauss(9)
 _FAINT = 1e-6
+WIDEST_MRAD = 20.0
+"""Convergence above which discs of neighbouring spots overlap in any crystal, and nothing here reads them [mrad]."""
 
 
 class Illumination(Model):
     """The beam."""
 
     voltage_kv: float = Field(ge=20, le=1500)
-    convergence_mrad: float = Field(1.0, ge=0, le=20)
+    convergence_mrad: float = Field(1.0, ge=0, le=WIDEST_MRAD)
     """Half-angle: spots are discs of this radius, and see this range of excitation errors."""
 
     @property

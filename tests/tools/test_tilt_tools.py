@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from tilt_port import TiltPort, capabilities, turned
 
 from eucentric.core.errors import BadInput, LimitRefused, MoveNotReached, Refused, Unsupported
+from eucentric.core.instrument import PatternShot
 from eucentric.instruments.limits import Limits
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge import diffraction as df
@@ -126,6 +127,29 @@ def test_nothing_known_is_said(si):
         assert "two zone axes" in caught.value.remedy
     assert not bench.moves
     assert not bench.frames
+
+
+def test_readings_that_leave_a_direction_open_are_no_orientation(si):
+    bench = port(si)
+    rows = [row | {"sigma_deg": 10.0} for row in seen(si, bench.to_sample, (0, 0, 1), (1, 1, 3))]
+    with pytest.raises(Refused, match="known to") as caught:
+        bench.do(solve_orientation.TOOL, readings=rows)
+    assert "another axis" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"convergence_mrad": None}, "lacks its convergence"), ({"voltage_kv": None}, "lacks its high tension"),
+        ({"convergence_mrad": 30.0}, "30 mrad"),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_read_by_what_is_known_of_its_light(si, change, what):
+    bench = port(si)
+    frame = bench.acquire_diffraction(PatternShot())
+    bench.frames[frame.id] = frame.model_copy(update=change)
+    with pytest.raises(BadInput, match=what):
+        bench.do(index_diffraction.TOOL, frame=frame.id)
 
 
 # --- tilting to an axis -------------------------------------------------------------------------------------

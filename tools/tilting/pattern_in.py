@@ -11,6 +11,7 @@ from eucentric.core.text import visible
 from eucentric.knowledge.crystal import Reading, Stage, rotation
 from eucentric.knowledge.crystal.rotation import Array
 from eucentric.knowledge.diffraction import Illumination, Reflections, Screen, reflections, structure_named
+from eucentric.knowledge.diffraction.spots import WIDEST_MRAD
 from eucentric.knowledge.notebook import LoadingEntry, Notebook, ScreenMode
 from eucentric.knowledge.notebook.frames import screen_row
 from eucentric.tools.base import Context
@@ -63,16 +64,16 @@ def newest_pattern(context: Context, name: str) -> Frame:
 
 
 def pattern_in(context: Context, frame: Frame) -> PatternIn:
-    """The pattern with what the notebook knows of its screen."""
-    if frame.pixel_mrad is None or frame.voltage_kv is None:
-        raise BadInput(
-            f"pattern {frame.id} lacks its {'camera length' if frame.pixel_mrad is None else 'high tension'}",
-            "angles become spacings by the wavelength",
-            "record it again with both known",
-        )
-    light = Illumination(
-        voltage_kv=frame.voltage_kv, convergence_mrad=min(max(frame.convergence_mrad or 1.0, 0.0), 20.0)
-    )
+    """The pattern with what the notebook knows of its screen.
+
+    Raises
+    ------
+    BadInput
+        If its scale, high tension or convergence is not known, or its discs overlap.
+    """
+    light = _light_of(frame)
+    if frame.pixel_mrad is None:
+        raise _lacking(frame, "camera length", "angles become spacings by it")
     azimuth, mirrored, why = _screen_of(context, frame)
     screen = Screen(
         rows=frame.shape[0],
@@ -89,6 +90,24 @@ def pattern_in(context: Context, frame: Frame) -> PatternIn:
         )
     )
     return PatternIn(frame, screen, light, reading, not why, why)
+
+
+def _light_of(frame: Frame) -> Illumination:
+    if frame.voltage_kv is None:
+        raise _lacking(frame, "high tension", "angles become spacings by the wavelength")
+    if frame.convergence_mrad is None:
+        raise _lacking(frame, "convergence", "it says how large a spot is")
+    if frame.convergence_mrad > WIDEST_MRAD:
+        raise BadInput(
+            f"pattern {frame.id} was recorded with {frame.convergence_mrad:g} mrad of convergence",
+            f"above {WIDEST_MRAD:g} mrad its discs overlap",
+            "record it again with a smaller condenser aperture",
+        )
+    return Illumination(voltage_kv=frame.voltage_kv, convergence_mrad=frame.convergence_mrad)
+
+
+def _lacking(frame: Frame, what: str, why: str) -> BadInput:
+    return BadInput(f"pattern {frame.id} lacks its {what}", why, "record it again with that known")
 
 
 def _screen_of(context: Context, frame: Frame) -> tuple[float, bool, str]:

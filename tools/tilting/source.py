@@ -30,7 +30,9 @@ from eucentric.tools.base import Context
 
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 Deg = Annotated[float, Field(ge=-90, le=90), Unit("deg")]
-Sigma = Annotated[float, Field(gt=0, le=20), Unit("deg")]
+MOST_SIGMA_DEG = 20.0
+"""A direction that is known less well is not known [deg]."""
+Sigma = Annotated[float, Field(gt=0, le=MOST_SIGMA_DEG), Unit("deg")]
 Index = Annotated[str, Field(min_length=3, max_length=40, pattern=PLAIN)]
 Three = tuple[float, float, float]
 _CORNERS = 90
