@@ -5,7 +5,6 @@ import platform
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from eucentric import __version__
@@ -194,8 +193,3 @@ def _blank(session: Session, reason: str) -> None:
         session.run.instrument.blank(reason)
     except Exception as error:  # the watchdog of the host does it, if this process can't
         session.observer.note(f"could not blank: {error}")
-
-
-def report_path(store: Store, run_id: str) -> Path:
-    """Where a run's HTML report lies."""
-    return store.folder / "runs" / run_id / "report.html"

@@ -97,7 +97,6 @@ _SI = {
     "alpha_deg": 0.017453292519943295,
     "beta_deg": 0.017453292519943295,
 }
-_FREE = ("get_state", "query_log", "grid_positions", "save_position", "blank_beam", "abort")
 
 
 @dataclass

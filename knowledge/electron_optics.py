@@ -13,11 +13,6 @@ def wavelength_a(voltage_kv: float) -> float:
     return _HC_EV_A / math.sqrt(energy * (energy + 2 * _REST_EV))
 
 
-def diffraction_limit_a(voltage_kv: float, convergence_mrad: float) -> float:
-    """Diameter of the first dark ring of an ideal probe divided by two, 0.61 λ/α [Å]."""
-    return 0.61 * wavelength_a(voltage_kv) / (convergence_mrad * 1e-3)
-
-
 def probe_fwhm_a(voltage_kv: float, convergence_mrad: float, source_fwhm_a: float = 0.8) -> float:
     """FWHM of the focused probe [Å]: ideal probe (0.51 λ/α) and source image added in squares."""
     ideal = 0.51 * wavelength_a(voltage_kv) / (convergence_mrad * 1e-3)

@@ -10,11 +10,3 @@ def layer_share(material: Phase, voltage_kv: float, collection_mrad: tuple[float
     elements = [element for column in material.columns for element in column.elements]
     total = sum(haadf_cross_section_a2(element, voltage_kv, inner, outer) for element in elements)
     return total / (3 * material.site_area_a2)
-
-
-def heaviest_cross_section_a2(
-    material: Phase, voltage_kv: float, collection_mrad: tuple[float, float]
-) -> float:
-    """Cross-section of the atom that makes the brightest column [Å²]."""
-    brightest = max(material.columns, key=lambda column: column.weight)
-    return haadf_cross_section_a2(brightest.elements[0], voltage_kv, *collection_mrad)

@@ -107,8 +107,3 @@ def screened_ratio(element: str, voltage_kv: float, inner_mrad: float, outer_mra
 
 CARBON_FILM_ATOMS_PER_A3 = 0.1
 """Amorphous carbon at 2.0 g/cm³ [1/Å³]."""
-
-
-def carbon_film_fraction(thickness_nm: float, voltage_kv: float = _KV) -> float:
-    """Share of the beam that an amorphous carbon film sends onto the default HAADF detector."""
-    return CARBON_FILM_ATOMS_PER_A3 * thickness_nm * 10 * haadf_cross_section_a2("C", voltage_kv)

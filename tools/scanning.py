@@ -13,7 +13,7 @@ from eucentric.core.units import Unit
 from eucentric.instruments.capabilities import Capabilities
 from eucentric.knowledge.dose import ScanDose, Unsteady, frame_seconds, scan_dose
 from eucentric.knowledge.electron_optics import probe_area_a2
-from eucentric.tools.base import Context, Setting
+from eucentric.tools.base import Setting
 
 Pixels = Annotated[int, Field(ge=16, le=4096, strict=True)]
 FovNm = Annotated[float, Field(ge=0.5, le=100_000), Unit("nm")]
@@ -149,8 +149,3 @@ def move_seconds(setting: Setting, distance_um: float) -> float:
     """Declared time of a stage move in x or y [s]."""
     axis = setting.capabilities.axis("x")
     return axis.overhead_s + distance_um * 1e-6 / axis.speed if axis else 0.0
-
-
-def setting_now(context: Context) -> Setting:
-    """The setting as it is, for tools that choose by cost."""
-    return Setting(context.microscope.capabilities(), context.microscope.state(), context.specimen)

@@ -49,9 +49,6 @@ VERBS: Final = frozenset(
 _BEFORE: Final = frozenset({"EVERY", "FOR", "ABOVE", "UNTIL", "BY"})
 """Prepositions: they hold for the number after them, never for the one before."""
 _OPENERS: Final = frozenset({"NOT", "IF"})
-_LEADS: Final = frozenset(
-    {"AND", "FILLER", "IT", "POLITE", "AT", "QUICK", "ON", "TO", "THEN", "FOR", "EACH", "SAMPLE"}
-)
 
 
 @dataclass

@@ -26,11 +26,9 @@ from typing import Any
 METADATA = "ro-crate-metadata.json"
 ROWS, SEALED, ANCHORS = "ledger/rows.jsonl", "ledger/sealed.jsonl", "ledger/anchors.jsonl"
 LEDGER = "ledger/ledger.json"
-_HASH = re.compile(r"[0-9a-f]{64}")
 OF_ALL = "-"
 """The run of rows that belong to no run."""
 _SHOWN = 20
-_Files = Callable[[str], bytes]
 
 
 class Result:
