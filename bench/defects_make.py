@@ -233,13 +233,21 @@ class Scan:
         return xy
 
 
-def acquire(field: dict, material: str, rng: np.random.Generator, bucket: str) -> tuple[dict, dict]:
-    """One image of a field, as (arrays, entry of the manifest)."""
+def acquire(
+    field: dict,
+    material: str,
+    rng: np.random.Generator,
+    bucket: str,
+    n: int = 512,
+    pixel: float | None = None,
+) -> tuple[dict, dict]:
+    """One image of n×n pixels, as (arrays, entry of the manifest); a given pixel size [Å] replaces chance."""
     dose = float(np.exp(rng.uniform(*np.log(BUCKETS[bucket]))))
-    pixel, rotation = float(rng.uniform(0.07, 0.16)), float(rng.uniform(0, 85))
+    drawn, rotation = float(rng.uniform(0.07, 0.16)), float(rng.uniform(0, 85))
+    pixel = pixel or drawn
     fwhm = float(rng.uniform(0.7, 1.1))
     drift = rng.uniform(-1, 1, 2) if rng.random() < 0.6 else np.zeros(2)
-    jitter, contamination, n = float(rng.choice([0.2, 0.3])), float(rng.uniform(0, 0.25)), 512
+    jitter, contamination = float(rng.choice([0.2, 0.3])), float(rng.uniform(0, 0.25))
     centre = field["size"] * rng.uniform(0.3, 0.7, 2)
     c, s = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     scan = Scan(pixel, np.array([[c, -s], [s, c]]), centre, drift, n)
@@ -299,6 +307,10 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=4, help="of each material")
     parser.add_argument("--acquisitions", type=int, default=2, help="of each field and dose bucket")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--pixels", type=int, default=512, help="along each side; beyond the field it repeats"
+    )
+    parser.add_argument("--pixel-size", type=float, help="[Å]; else by chance, 0.07-0.16")
     parser.add_argument("--materials", nargs="*", default=["Ti3C2O2", "MoS2"], choices=list(A))
     given = parser.parse_args()
     (given.folder / "fields").mkdir(parents=True, exist_ok=True)
@@ -314,7 +326,7 @@ def main() -> None:
             field, rng = dict(np.load(kept)), np.random.default_rng(seed + 500)
             for bucket in BUCKETS:
                 for turn in range(given.acquisitions):
-                    arrays, entry = acquire(field, material, rng, bucket)
+                    arrays, entry = acquire(field, material, rng, bucket, given.pixels, given.pixel_size)
                     name = f"{material}_{seed}_{bucket}_{turn}.npz"
                     np.savez_compressed(given.folder / name, **arrays)
                     digest = hashlib.sha256((given.folder / name).read_bytes()).hexdigest()
