@@ -26,6 +26,7 @@ BENCHES: dict[str, str] = {
     "peers": "Ours beside peak+Gaussian, blob_log, atomap, AtomAI: `bench peers DIR --python ENV/bin/python`.",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
+    "single-atoms": "Pt atoms against clicked coordinates: `bench single-atoms DIR` (NAME.tif beside NAME.csv).",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
     "twin": "Is the twin what it says? Frames, multislice, stage statistics, faults, replay, fits, real images.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
@@ -33,7 +34,7 @@ BENCHES: dict[str, str] = {
 }
 
 
-@click.command(epilog="\b\n" + "\n".join(f"{name:<11} {text}" for name, text in BENCHES.items()))
+@click.command(epilog="\b\n" + "\n".join(f"{name:<13} {text}" for name, text in BENCHES.items()))
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 @click.option("--quick", is_flag=True, help="Fewer cases; ends within 50 s.")
@@ -50,7 +51,7 @@ def bench(
 ) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the cases of a benchmark that runs given ones (crystal); for defects and peers it is a folder of images.
+    FILE holds the given cases (crystal); for defects, peers and single-atoms it is a folder.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes = inspect.signature(module.run).parameters
