@@ -11,6 +11,7 @@ import click
 BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
     "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
+    "defects-real": "Real MXene images: `bench defects-real DIR`, counts, capacity, the authors' network.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
@@ -51,7 +52,7 @@ def bench(
 ) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the given cases (crystal); for defects, peers and single-atoms it is a folder.
+    FILE holds the given cases (crystal); for defects, defects-real, peers and single-atoms a folder.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes = inspect.signature(module.run).parameters
