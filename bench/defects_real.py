@@ -81,7 +81,7 @@ def hf_percent(name: str) -> float | None:
 
 
 def _series(rows: list[dict[str, Any]], maps: list[AtomMap]) -> dict[str, Any]:
-    """One density for each etchant, over the images that can be read, beside the published counts of the same images."""
+    """One density for each etchant, over the images that can be read, beside the published counts of the same."""
     series = {}
     for hf in sorted({row["hf_percent"] for row in rows if row["hf_percent"] is not None}):
         chosen = [(row, seen) for row, seen in zip(rows, maps, strict=True) if row["hf_percent"] == hf]
@@ -101,8 +101,9 @@ def _series(rows: list[dict[str, Any]], maps: list[AtomMap]) -> dict[str, Any]:
 def _row(name: str, seen: AtomMap, published: dict[str, Any] | None) -> dict[str, Any]:
     columns, called = len(seen.atoms_xy), len(seen.vacancies_xy)
     density = vacancy_density([seen])
+    hf = published["hf"] if published else hf_percent(name)
     row: dict[str, Any] = {
-        "file": name, "hf_percent": published["hf"] if published else hf_percent(name), "flags": [code for code, _ in seen.flags],
+        "file": name, "hf_percent": hf, "flags": [code for code, _ in seen.flags],
         "cannot_tell": seen.cannot_tell, "columns": columns, "vacancies": called,
         "pixel_pm": None if seen.pixel_pm is None else round(seen.pixel_pm, 3),
         "capacity": round(seen.capacity, 1), "recall": round(seen.recall, 3), "coherence": round(seen.coherence, 3),
