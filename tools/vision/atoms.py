@@ -13,7 +13,7 @@ from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
 from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, profile_without, sites_of
-from eucentric.tools.vision.lattice import Lattice, fit_lattice, six_fold_coherence
+from eucentric.tools.vision.lattice import Lattice, fit_lattice, neighbour_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
 from eucentric.tools.vision.refine import Refined, refine
 from eucentric.tools.vision.scale import Scale, measure_scale
@@ -145,10 +145,14 @@ def _summed(pixels: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 
 
 def _coherence(small: NDArray[np.float32], peaks: Array, spacing: float, phase: Phase) -> float:
+    lattice = phase.lattice
     if phase.equal_columns:
-        return six_fold_coherence(peaks, spacing)
-    cell = spacing * math.sqrt(3)
-    return six_fold_coherence(peaks_of(band_pass(small, cell), cell), cell)
+        return neighbour_coherence(peaks, spacing, lattice)
+    cell = spacing * lattice.root
+    coherent = neighbour_coherence(peaks_of(band_pass(small, cell), cell), cell, lattice)
+    # without a hollow site all columns form one lattice too, unless the dim ones are lost in noise
+    whole = phase.occupied_fraction == 1
+    return max(coherent, neighbour_coherence(peaks, spacing, lattice)) if whole else coherent
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ class _Masks:
 
 def _pixel_of_lattice(lattice: Lattice, phase: Phase, factor: int) -> float:
     """Pixel size from the area of the mean cell of the fitted lattice [pm]."""
-    area = phase.site_area_a2 * (1 if phase.equal_columns else 3)
+    area = phase.site_area_a2 * (1 if phase.equal_columns else phase.lattice.parts)
     return 100 * math.sqrt(area / abs(float(np.linalg.det(lattice.basis)))) / factor
 
 
