@@ -76,7 +76,12 @@ class Phase(Model):
     @property
     def equal_columns(self) -> bool:
         """True if all sites hold columns of about one brightness: the image repeats at their spacing."""
-        return len(self.columns) == self.lattice.parts and min(c.weight for c in self.columns) > 0.7
+        return len(self.columns) == self.lattice.parts and self.alike
+
+    @property
+    def alike(self) -> bool:
+        """True if there are several columns, all of about one brightness, whether on every site or not."""
+        return len(self.columns) > 1 and min(c.weight for c in self.columns) > 0.7
 
     @property
     def occupied_fraction(self) -> float:

@@ -149,8 +149,10 @@ def _coherence(small: NDArray[np.float32], peaks: Array, spacing: float, phase: 
     if phase.equal_columns:
         return neighbour_coherence(peaks, spacing, lattice)
     cell = spacing * lattice.root
-    coherent = neighbour_coherence(peaks_of(band_pass(small, cell), cell), cell, lattice)
-    # without a hollow site all columns form one lattice too, unless the dim ones are lost in noise
+    # Where columns are alike, as in graphene, what a cell has one of is the hollow.
+    one_of = band_pass(-small if phase.alike else small, cell)
+    coherent = neighbour_coherence(peaks_of(one_of, cell), cell, lattice)
+    # Columns on every site are neighbours too, unless the dim ones are lost in noise.
     whole = phase.occupied_fraction == 1
     return max(coherent, neighbour_coherence(peaks, spacing, lattice)) if whole else coherent
 
@@ -272,6 +274,7 @@ def _picture(
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
         modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=lattice.stretch,
         spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
+        widest_pm=quality.widest_column_pm(view.phase),
     )  # fmt: skip
 
 

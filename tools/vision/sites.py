@@ -20,6 +20,8 @@ _WIDTHS = np.linspace(0.59, 1.70, 31)
 """Column widths tried, over the usual one."""
 USUAL_WIDTH_PM, _USUAL_SPREAD = 48.5, 0.0926
 """In a periodic image, width and background are hard to tell apart where columns overlap: 48.5 ± 4.5 pm is usual."""
+_CLOSE = 0.275
+"""Usual width over the spacing of columns that do overlap; farther apart, the image says more than what is usual."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def _best_width(
 ) -> Profile:
     """Scan the width; height and background are linear."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    spread = _USUAL_SPREAD * (_CLOSE / usual) ** 2
     best, profile = float("inf"), Profile(usual * spacing_px, 0.0, float(mean.mean()))
     for sigma in _WIDTHS * (usual * spacing_px):
         gap2 = r[:, None] ** 2 + spacing_px**2 - 2 * r[:, None] * spacing_px * np.cos(angles)[None]
@@ -95,7 +98,7 @@ def _best_width(
         design = np.column_stack([shape, np.ones_like(shape)]) * root[:, None]
         solution, *_ = np.linalg.lstsq(design, mean * root, rcond=None)
         cost = float((((design @ solution) - mean * root) ** 2).sum())
-        cost += ((sigma / (usual * spacing_px) - 1) / _USUAL_SPREAD) ** 2
+        cost += ((sigma / (usual * spacing_px) - 1) / spread) ** 2
         if cost < best and solution[0] > 0:
             best, profile = cost, Profile(float(sigma), float(solution[0]), float(solution[1]))
     return profile
