@@ -57,13 +57,28 @@ class Picture:
     """Share of the pixels piled up at the highest value."""
     stretch: float = 0.0
     """Longer over shorter axis of the lattice, minus 1: drift during the scan."""
+    turns_deg: tuple[float, ...] = ()
+    """Direction of every grain [deg]."""
+    shares: tuple[float, ...] = ()
+    """Share of the area of every grain."""
+    boundary: float = 0.0
+    """Share of the area within a boundary of grains."""
     widest_pm: float = math.inf
     """Width of a column from which on the image is out of focus [pm]."""
 
 
 def flags_of(p: Picture) -> tuple[Flag, ...]:
     """All flags of a picture, worst first."""
-    found = (_focus(p) or _width(p), _cell(p), _clipped(p), _counts(p), _scale(p), _capacity(p), _area(p))
+    found = (
+        _focus(p) or _width(p),
+        _cell(p),
+        _clipped(p),
+        _counts(p),
+        _scale(p),
+        _capacity(p),
+        _area(p),
+        _several(p),
+    )
     return tuple(flag for flag in found if flag)
 
 
@@ -76,7 +91,7 @@ def doubt(p: Picture) -> float:
     strength = max(
         (1 - p.recall) / (1 - MIN_RECALL),
         p.clipped / MOST_CLIPPED,
-        2.0 if _cell(p) else 0.0,
+        2.0 if _cell(p) or _several(p) else 0.0,
         p.column_sigma_pm / p.widest_pm,
         (1 - p.coherence) / (1 - MIN_COHERENCE) * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
         MIN_MODULATION / max(p.modulation, 1e-9),
@@ -189,16 +204,31 @@ def _capacity(p: Picture) -> Flag | None:
 
 
 def _area(p: Picture) -> Flag | None:
-    if p.usable >= GOOD_AREA:
+    if p.usable + p.boundary >= GOOD_AREA:
         return None
     return ("partly_lost", f"the lattice is seen on {p.usable:.0%} of the area only")
 
 
-def not_counted(usable: float, at_edge: int, missing: float) -> tuple[str, ...]:
+def _several(p: Picture) -> Flag | None:
+    if len(p.turns_deg) < 2:
+        return None
+    grains = ", ".join(
+        f"{share:.0%} at {turn:.1f}°" for share, turn in zip(p.shares, p.turns_deg, strict=True)
+    )
+    return (
+        "several_grains",
+        f"{len(p.turns_deg)} grains ({grains}); each is read on its own lattice, and {p.boundary:.0%} of the area at "
+        "their boundaries is not counted",
+    )
+
+
+def not_counted(p: Picture, at_edge: int, missing: float) -> tuple[str, ...]:
     """Sentences for the person: what was left out, and why."""
     out = [f"{at_edge} sites at the edge of the image"]
-    if usable < 1:
-        out.append(f"{1 - usable:.1%} of the sites, where the lattice is not seen")
+    if p.boundary > 0:
+        out.append(f"{p.boundary:.1%} of the area, at the boundaries of {len(p.turns_deg)} grains")
+    if p.usable + p.boundary < 1:
+        out.append(f"{1 - p.usable - p.boundary:.1%} of the sites, where the lattice is not seen")
     if missing > 0:
         out.append(f"{missing:.1%} of the pixels, which hold no number")
     return tuple(out)

@@ -24,8 +24,13 @@ Array = NDArray[np.float64]
 
 _SUPPORT = 30.0
 """A sum of three whitened peaks, each the highest of 49 bins (4.5 ± 1.3 in noise), that noise does not reach."""
+_QUIET = 22.0
+"""Where a ring must not be seen: noise reaches this in one place of two hundred, a ring that grains share does."""
+_LEAST_WINDOW_PX = 128
+_MOST_BY_WIDTH = 6.0
 _OF_TWO = 1.25
 """Factor on a sum of two such peaks (square lattice): 24 is as rare in noise as 30 for three."""
+_SMALLEST_PX, _SAME_SCALE = 24, 0.05
 _RESOLVED_BINS = 8.0
 _LATTICE_CONSTANT_RELATIVE = 0.003
 """Real MXenes differ in a by a few per mille with their terminations."""
@@ -70,12 +75,66 @@ def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | No
         Size from metadata [pm]; used to look for rings where it says, never trusted unseen.
     """
     spectrum = spectrum_of(image)
+    return (
+        _first_that_fits(image, spectrum, phase, pixel_pm, _QUIET)
+        or _of_a_window(image, phase, pixel_pm)
+        or _first_that_fits(image, spectrum, phase, pixel_pm, _SUPPORT)
+    )
+
+
+def _first_that_fits(
+    image: NDArray[np.float32],
+    spectrum: Spectrum,
+    phase: Phase,
+    pixel_pm: float | None,
+    nothing_inside: float,
+) -> Scale | None:
     for vectors, rings in _readings(spectrum, phase, pixel_pm):
         scale = _refined(spectrum, vectors, rings, phase)
-        if scale is None or not (_cell_fits(spectrum, scale, phase) and columns_fit(image, scale, phase)):
+        if scale is None or not _cell_fits(spectrum, scale, phase, nothing_inside):
             continue
-        return scale
+        if columns_fit(image, scale, phase):
+            return scale
     return None
+
+
+def _of_a_window(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None) -> Scale | None:
+    """From the part, half as wide, with the strongest ring: that of one grain where several blur the whole."""
+    height, width = (n // 2 for n in image.shape)
+    if min(height, width) < _LEAST_WINDOW_PX:
+        return None
+    found = []
+    for top in (0, height // 2, height):
+        for left in (0, width // 2, width):
+            window = image[top : top + height, left : left + width]
+            scale = _first_that_fits(window, spectrum_of(window), phase, pixel_pm, _QUIET)
+            if scale is not None:
+                found.append(scale)
+    return max(found, key=lambda scale: scale.support, default=None)
+
+
+def directions_of(
+    image: NDArray[np.float32], weight: NDArray[np.float32], phase: Phase, pixel_pm: float
+) -> Scale | None:
+    """Lattice directions of one part of an image whose pixel size is known; None if it shows no rings there.
+
+    Parameters
+    ----------
+    image
+        (H, W) float32 [any unit], finite: a box around the part.
+    weight
+        (H, W) float32, 0 … 1: 1 in the part.
+    phase
+        Its lattice constant is the ruler.
+    pixel_pm
+        As measured on the whole [pm].
+    """
+    if min(image.shape) < _SMALLEST_PX:
+        return None
+    spectrum = spectrum_of(image, weight)
+    vectors = _guided(spectrum, phase, pixel_pm)
+    scale = _refined(spectrum, vectors, "of a part", phase) if vectors is not None else None
+    return scale if scale is not None and abs(scale.pixel_pm / pixel_pm - 1) < _SAME_SCALE else None
 
 
 def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Iterator[tuple[Array, str]]:
@@ -86,7 +145,7 @@ def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Itera
     yield from _blind(spectrum, phase)
 
 
-def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase) -> bool:
+def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, nothing_inside: float) -> bool:
     """The ring check where columns differ: the inner ring is seen, and nothing of its kind further inside.
 
     The first fails for a cell that is too small; the second, at a factor √3 (√2) and 2, for one that is too large.
@@ -95,15 +154,27 @@ def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase) -> bool:
         return True
     lattice = phase.lattice
     first = _inner(scale.reciprocal[:1], lattice)
+    if lattice.parts == 2 and _too_alike(spectrum, scale.reciprocal, phase):
+        return False
     if not _support(spectrum, first, lattice)[0] > _SUPPORT:
         return False
     for inside in (_inner(first, lattice), first / 2):
         apart = float(np.linalg.norm(first) - np.linalg.norm(inside)) * min(spectrum.shape)
         if apart < _RESOLVED_BINS:  # so few cells that one ring spills over onto the place of the other
             continue
-        if not _support(spectrum, inside, lattice)[0] < _SUPPORT:
+        if not _support(spectrum, inside, lattice)[0] < nothing_inside:
             return False
     return True
+
+
+def _too_alike(spectrum: Spectrum, outer: Array, phase: Phase) -> bool:
+    """The inner ring is far stronger than A and B of a perovskite make it: it is the outer ring of a larger cell.
+
+    Their rings are as (A - B)² to (A + B)², and the width of columns favours the inner one up to fourfold.
+    """
+    dim = phase.columns[1].weight if len(phase.columns) > 1 else 0.0
+    ratio = float(spectrum.power(_inner(outer, phase.lattice)).mean() / spectrum.power(outer).mean())
+    return ratio > _MOST_BY_WIDTH * ((1 - dim) / (1 + dim)) ** 2
 
 
 def _inner(vectors: Array, lattice: PlanLattice) -> Array:
@@ -170,7 +241,9 @@ def _guided(spectrum: Spectrum, phase: Phase, pixel_pm: float) -> Array | None:
         return None
     outer = _support(spectrum, candidates, lattice)
     inner = _support(spectrum, _inner(candidates, lattice), lattice)
-    best = int(np.argmax(np.log(np.maximum(outer, 1)) + np.log(np.maximum(inner, 1))))
+    seen = np.log(np.maximum(outer, 1)) + np.log(np.maximum(inner, 1))
+    # The look-up takes the highest of 49 bins: of vectors that see the same peak, the one nearest to what is stated.
+    best = int(np.argmax(seen - 0.5 * np.repeat((factors - 1) / 0.05, len(angles)) ** 2))
     return _pair(candidates[best], lattice) if max(outer[best], inner[best]) > _SUPPORT else None
 
 

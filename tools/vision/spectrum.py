@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
+from scipy.signal import windows
 
 Array = NDArray[np.float64]
 
 _LARGEST_PX = 2048
 """Larger images are read in tiles of at most this edge, their spectra added: one spectrum would take gigabytes."""
+_TAPER_OF_PART = 0.3
+"""Share of an edge over which a box around a part is faded; the part's own weight does the rest."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Spectrum:
     """(H, W) power over the geometric ring mean, zero frequency at [0, 0]."""
     peak: NDArray[np.float32]
     """Maximum of `whitened` over 7×7."""
+    usual: Array
+    """(n,) float64: power that is 1 in `whitened`, by whole bins of frequency."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -34,6 +39,12 @@ class Spectrum:
         col = np.rint(vectors[..., 0] * width).astype(int) % width
         row = np.rint(vectors[..., 1] * height).astype(int) % height
         values: NDArray[np.float32] = self.peak[row, col]
+        return values
+
+    def power(self, vectors: Array) -> Array:
+        """(…) float64: the same, in the image's own power."""
+        radius = np.rint(np.hypot(vectors[..., 0], vectors[..., 1]) * max(self.shape)).astype(int)
+        values: Array = self.highest(vectors) * self.usual[np.minimum(radius, len(self.usual) - 1)]
         return values
 
     def centroid(self, g: Array) -> tuple[tuple[float, float], float]:
@@ -63,12 +74,16 @@ def spectrum_of(image: NDArray[np.float32], weight: NDArray[np.float32] | None =
     weight
         (H, W) float32, 0 … 1: how much of each pixel is looked at, such as one part of the image.
     """
-    power = np.float32(1e-30) + sum((_power(tile) for tile in _tiles(_flat(image, weight))), np.float32(0))
+    taper = 1.0 if weight is None else _TAPER_OF_PART
+    power = np.float32(1e-30) + sum(
+        (_power(tile, taper) for tile in _tiles(_flat(image, weight))), np.float32(0)
+    )
     height, width = power.shape
     radius = _radius_bins(height, width)
     log_mean = np.bincount(radius.ravel(), np.log(power).ravel()) / np.maximum(np.bincount(radius.ravel()), 1)
     # The mean logarithm of an exponential variable lies 0.577 below the logarithm of its mean.
-    whitened = (power / np.exp(ndimage.uniform_filter1d(log_mean, 5) + 0.5772)[radius]).astype(np.float32)
+    usual = np.exp(ndimage.uniform_filter1d(log_mean, 5) + 0.5772)
+    whitened = (power / usual[radius]).astype(np.float32)
     for axis in (
         whitened[:1],
         whitened[1:2],
@@ -78,7 +93,7 @@ def spectrum_of(image: NDArray[np.float32], weight: NDArray[np.float32] | None =
         whitened[:, -1:],
     ):
         axis /= max(1.0, float(np.median(axis)) / math.log(2))  # scan-line noise fills both axes evenly
-    return Spectrum(whitened, ndimage.maximum_filter(whitened, 7, mode="wrap"))
+    return Spectrum(whitened, ndimage.maximum_filter(whitened, 7, mode="wrap"), usual)
 
 
 def _tiles(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -98,9 +113,8 @@ def _flat(image: NDArray[np.float32], weight: NDArray[np.float32] | None) -> NDA
     return flat if weight is None else flat * weight
 
 
-def _power(tile: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = tile.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+def _power(tile: NDArray[np.float32], taper: float) -> NDArray[np.float32]:
+    window = np.outer(*(windows.tukey(n, taper) for n in tile.shape)).astype(np.float32)
     power: NDArray[np.float32] = np.abs(fft.fft2(tile * window)) ** 2
     return power
 
