@@ -57,6 +57,11 @@ class PlanLattice:
         angle = math.radians(self.angle_deg)
         return np.array([[1.0, 0.0], [math.cos(angle), math.sin(angle)]])
 
+    @property
+    def cell_of_sites(self) -> NDArray[np.float64]:
+        """(2, 2) float64: the cell's two vectors as combinations of two neighbouring ones of the site lattice."""
+        return np.array([[1.0, 1.0], [-1.0, 2.0 if self.fold == 6 else 1.0]])
+
     def site_area(self, cell_edge: float) -> float:
         """Area of one site of a cell with that edge [unit of the edge, squared]."""
         return cell_edge**2 * math.sin(math.radians(self.angle_deg)) / self.parts

@@ -30,7 +30,7 @@ class Grain:
     """One lattice of an image."""
 
     vectors_px: Array
-    """(2, 2) float64 [px of the image]: two vectors of the lattice of column sites, rows, 60° or 90° apart."""
+    """(2, 2) float64 [px of the image]: two vectors of the cell (length a), rows, 60° or 90° apart."""
     area_share: float
     """Of the image, without the boundaries."""
     residual_pm: float
@@ -38,7 +38,7 @@ class Grain:
 
     @property
     def turn_deg(self) -> float:
-        """Direction of a row of columns against the image's x axis, y down [deg], 0 … 60 or 0 … 90."""
+        """Direction of the cell against the image's x axis, y down [deg], 0 … 60 or 0 … 90."""
         (ax, ay), (bx, by) = self.vectors_px
         apart = 60.0 if ax * bx + ay * by > 0.25 * math.hypot(ax, ay) * math.hypot(bx, by) else 90.0
         first, second = math.degrees(math.atan2(ay, ax)), math.degrees(math.atan2(by, bx))

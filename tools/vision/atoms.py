@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
@@ -16,6 +14,7 @@ from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, p
 from eucentric.tools.vision.grains import Patches, find_grains, sites_of_grains
 from eucentric.tools.vision.lattice import fit_lattice, neighbour_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
+from eucentric.tools.vision.pixels import prepared, summed, working_factor
 from eucentric.tools.vision.refine import Refined, refine
 from eucentric.tools.vision.scale import Scale, measure_scale
 from eucentric.tools.vision.sites import seen_locally
@@ -23,8 +22,6 @@ from eucentric.tools.vision.sites import seen_locally
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_WORKING_PM = 13.0
-"""Pixels much finer than this are summed: a column's width is 45-60 pm, no information is lost."""
 _FIELD_PEAKS = 40
 """About as many peaks make one site of the lattice field."""
 _MUCH_LOST = 0.05
@@ -64,16 +61,16 @@ def find_atoms(
     BadInput
         If the array is not two-dimensional, or smaller than 64 px.
     """
-    (pixels, unit), missing = _checked(image)
+    (pixels, unit), missing = prepared(image)
     scale = measure_scale(pixels, phase, pixel_pm)
     if scale is None:
         return _abstain(phase, pixels, pixel_pm, "no rings of the phase's lattice in the power spectrum")
-    factor = max(1, round(_WORKING_PM / scale.pixel_pm))
+    factor = working_factor(scale.pixel_pm)
     spacing = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing < _MIN_SPACING_PX:
         reason = f"columns are {spacing * factor:.1f} px apart; {_MIN_SPACING_PX} px are needed"
         return _abstain(phase, pixels, pixel_pm, reason)
-    small = _summed(pixels, factor)
+    small = summed(pixels, factor)
     filtered = band_pass(small, spacing)
     peaks = peaks_of(filtered, spacing)
     basis = scale.real_basis("column" if phase.equal_columns else "cell") / factor
@@ -95,55 +92,6 @@ def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, 
         phase, (pixels.shape[0], pixels.shape[1]), stated_pixel_pm=pixel_pm, cannot_tell=reason,
         doubt=1.0, flags=(("no_lattice", reason),), not_counted=(f"the whole image: {reason}",),
     )  # fmt: skip
-
-
-def _checked(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], float], Mask]:
-    if image.ndim != 2 or min(image.shape) < 64:
-        raise BadInput(
-            f"the image has shape {tuple(image.shape)}",
-            "an image of at least 64×64 px is needed",
-            "give one two-dimensional frame",
-        )
-    pixels = np.ascontiguousarray(image, np.float32)
-    missing = ~np.isfinite(pixels)
-    if missing.mean() > 0.5:
-        raise BadInput(
-            f"{missing.mean():.0%} of the pixels are not numbers", "more than half", "give a complete frame"
-        )
-    if missing.any():
-        pixels = _filled(pixels, missing)
-        missing = ndimage.binary_opening(missing, np.ones((3, 3)))  # single pixels are bridged well enough
-    return _normalised(pixels), missing
-
-
-def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
-    """Missing pixels as the mean of their surroundings."""
-    known = np.where(missing, np.float32(0), pixels)
-    weight = ndimage.gaussian_filter((~missing).astype(np.float32), 2.0)
-    around = ndimage.gaussian_filter(known, 2.0) / np.maximum(weight, 1e-6)
-    fallback = np.float32(np.median(pixels[~missing]))
-    filled: NDArray[np.float32] = np.where(missing, np.where(weight > 1e-3, around, fallback), pixels)
-    return filled
-
-
-def _normalised(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Pixels over their spread, X-ray hits cut, and that spread: nothing below depends on the unit of the file."""
-    low, middle, high = np.percentile(pixels, (1, 50, 99))
-    cut = np.clip(pixels, low - 8 * (high - low), high + 8 * (high - low)) if high > low else pixels
-    unit = float(np.std(cut, dtype=np.float64))
-    if unit <= 1e-6 * abs(float(middle)):
-        return np.zeros_like(pixels), 1.0  # a dead or blanked detector: no lattice will be found
-    return (cut / np.float32(unit)).astype(np.float32), unit
-
-
-def _summed(pixels: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Sums of factor×factor pixels; a rest at the right and lower edge is dropped."""
-    if factor == 1:
-        return pixels
-    height, width = (n // factor for n in pixels.shape)
-    block = pixels[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    total: NDArray[np.float32] = block.sum((1, 3), dtype=np.float32)
-    return total
 
 
 def _coherence(small: NDArray[np.float32], peaks: Array, patches: Patches, phase: Phase) -> float:
@@ -242,7 +190,9 @@ def _analysed(
     picture = _picture(view, patches, coherence, stated_pm, sites, masks, judged, refined)
     atoms = _assembled(view, scale, picture, sites, masks, judged, refined, gain)
     return replace(
-        atoms, sites_grain=np.where(lost, -1, grain), grains=patches.as_grains(view.factor, view.step_pm)
+        atoms,
+        sites_grain=np.where(lost, -1, grain),
+        grains=patches.as_grains(view.factor, view.step_pm, view.phase),
     )
 
 
@@ -276,7 +226,7 @@ def _picture(
     judged: Judged, refined: Refined,
 ) -> quality.Picture:  # fmt: skip
     area_a2 = view.shape[0] * view.shape[1] * (view.pixel_pm / 100) ** 2
-    grains = patches.as_grains(view.factor, view.step_pm)
+    grains = patches.as_grains(view.factor, view.step_pm, view.phase)
     columns = float(refined.height[masks.column].sum()) * 2 * math.pi * sites.profile.sigma_px**2
     return quality.Picture(
         coherence=coherence, residual_pm=patches.residual_px * view.step_pm,

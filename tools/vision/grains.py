@@ -84,10 +84,11 @@ class Patches:
         areas = [abs(float(np.linalg.det(one.basis))) for one in self.lattices]
         return float(np.average(areas, weights=[len(one.xy) for one in self.lattices]))
 
-    def as_grains(self, factor: int, step_pm: float) -> tuple[Grain, ...]:
+    def as_grains(self, factor: int, step_pm: float, phase: Phase) -> tuple[Grain, ...]:
         """For the map of the image, whose pixels are `factor` times finer and `step_pm` / `factor` [pm] wide."""
+        cell = phase.lattice.cell_of_sites if phase.equal_columns else np.eye(2)
         return tuple(
-            Grain(lattice.basis * factor, share, lattice.residual_px * step_pm)
+            Grain(cell @ lattice.basis * factor, share, lattice.residual_px * step_pm)
             for lattice, share in zip(self.lattices, self.shares, strict=True)
         )
 

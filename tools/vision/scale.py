@@ -56,10 +56,10 @@ class Scale:
         `spacing` is 'column' for the lattice of all column sites or 'cell' for the lattice of period a.
         """
         first, second = np.linalg.inv(self.reciprocal).T
-        if self.lattice.kind == "square":
-            return np.array([first + second, second - first] if spacing == "cell" else [first, second])
-        second = first + second  # reciprocal vectors 60° apart have inverses 120° apart
-        return np.array([first + second, 2 * second - first] if spacing == "cell" else [first, second])
+        if self.lattice.fold == 6:
+            second = first + second  # reciprocal vectors 60° apart have inverses 120° apart
+        sites = np.array([first, second])
+        return self.lattice.cell_of_sites @ sites if spacing == "cell" else sites
 
 
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
