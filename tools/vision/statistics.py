@@ -255,7 +255,7 @@ def clustering(maps: Sequence[AtomMap], *, rounds: int = 999, seed: int = 0) -> 
             continue
         reach = 1.25 * one.phase.spacing_angstrom * 100 / one.pixel_pm
         pairs = cKDTree(one.sites_xy[use]).query_pairs(
-            reach if one.phase.equal_columns else reach * math.sqrt(3), output_type="ndarray"
+            reach if one.phase.equal_columns else reach * one.phase.lattice.root, output_type="ndarray"
         )
         seen += int((vacant[pairs[:, 0]] & vacant[pairs[:, 1]]).sum())
         for turn in range(rounds):

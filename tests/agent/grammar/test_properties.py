@@ -183,6 +183,7 @@ CUES = {
     "survey": ("survey", "find", "flake", "tile", "grid", "map"),
     "autofocus": ("focus", "worst", "flake"),
     "detect_defects": ("vacanc", "defect", "atom", "worst", "find", "detect", "analys", "last"),
+    "measure_lattice": ("lattice", "strain", "cell", "gitter", "zelle", "verzerr", "dehnung", "pixel", "sampling", "per px"),
     "save_position": ("save",),
     "blank_beam": ("blank", "blend", "tast", "off", "aus", "ab", "weg"),
     "abort": tuple(word for word, concept in ENTRIES.items() if concept == "STOP"),
