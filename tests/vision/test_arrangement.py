@@ -123,7 +123,7 @@ def test_pairs_are_seen_and_chance_is_not_accused():
     steps = [(int(i), int(j)) for i, j in rng.integers(1, 22, (12, 2))]
     together = arranged({*steps, *((i, j + 1) for i, j in steps)})
     seen = pair_correlation([together], rounds=199)
-    assert seen.p_value == pytest.approx(1 / 200)
+    assert seen.p_value <= 0.01
     assert seen.verdict.startswith("more pairs than chance at 1 ")
     assert seen.shells[0].nm == pytest.approx(11 * 0.016, rel=0.02)
     assert topology([together], rounds=199).p_value < 0.01
