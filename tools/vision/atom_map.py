@@ -114,6 +114,8 @@ class AtomMap:
     """(n,) int64: grain of the site, -1 at a boundary and where there is no lattice."""
     grains: tuple[Grain, ...] = ()
     """The largest first."""
+    sites_by_hand: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(n,) int64: rows of sites where a person's word stands in place of the program's."""
 
     @property
     def examined(self) -> int:

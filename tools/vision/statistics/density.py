@@ -1,48 +1,20 @@
-"""From maps of single images to a density with an interval, and whether vacancies sit together.
-
-The called share q of the examined sites is corrected for what is missed and what is called wrongly
-(Rogan and Gladen, Am. J. Epidemiol. 107 (1978) 71): density = (q - f) / (r - f), with recall r and
-false-call rate f by the intensity populations of the images themselves.
-"""
+"""From maps of single images to a density with an interval."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
-from scipy.spatial import cKDTree
 
 from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision.atom_map import METHOD, AtomMap
+from eucentric.tools.vision.statistics.clustering import Clustering, clustering
+from eucentric.tools.vision.statistics.tally import Tally, Z, tally_of, tally_of_finding, together
 
-_Z = 1.959963984540054
 _MIN_RECALL = 0.3
-_MIN_SITES = 50
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """Neighbouring pairs of vacancies against complete spatial randomness on the same sites."""
-
-    pairs: int
-    expected: float
-    ratio: float | None
-    p_value: float
-    """Share of random arrangements with at least as many pairs."""
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """What one image contributes."""
-
-    called: float
-    sites: float
-    recall: float
-    false: float
-    probability: float
+MIN_SITES = 50
+"""Fewer examined sites in an image are no sample."""
 
 
 def vacancy_density(
@@ -74,22 +46,25 @@ def vacancy_density(
             f"{len(maps)} maps given",
             "combine images of the same material",
         )
-    good = [m for m in maps if not m.cannot_tell and m.examined >= _MIN_SITES]
-    reason = "; ".join(sorted({m.cannot_tell or f"fewer than {_MIN_SITES} sites examined" for m in maps}))
-    tallies = [
-        _Tally(
-            m.called, m.examined, m.recall, m.false_calls, float(m.sites_p_vacancy[m.sites_examined].sum())
-        )
-        for m in good
-    ]
+    good = [m for m in maps if not m.cannot_tell and m.examined >= MIN_SITES]
+    reason = "; ".join(sorted({m.cannot_tell or f"fewer than {MIN_SITES} sites examined" for m in maps}))
+    tallies = [tally_of(m) for m in good]
     finding = _found(tallies, clustering(good, seed=seed), reason, f"{_what(maps[0])} density", finding_id)
     coherence = min((m.coherence for m in maps), default=0.0)
     return finding.model_copy(
         update={
             "evidence": tuple(evidence), "excluded": tuple(_excluded(maps)),
-            "details": finding.details | {"coherence": round(coherence, 4), "phase": maps[0].phase.name},
+            "details": finding.details
+            | {"coherence": round(coherence, 4), "phase": maps[0].phase.name}
+            | _by_hand(maps),
         }
     )  # fmt: skip
+
+
+def _by_hand(maps: Sequence[AtomMap]) -> dict[str, int]:
+    """Sites where a person's word was counted, if there are any."""
+    count = sum(len(one.sites_by_hand) for one in maps)
+    return {"by_hand": count} if count else {}
 
 
 def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-density-all") -> Finding:
@@ -110,16 +85,7 @@ def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-
     good = [f for f in findings if not f.cannot_tell]
     reason = "; ".join(sorted({f.cannot_tell for f in findings if f.cannot_tell}))
     try:
-        tallies = [
-            _Tally(
-                f.details["called"],
-                f.of,
-                f.details["recall"],
-                f.details["expected_false_calls"],
-                f.details["sum_of_probabilities"],
-            )
-            for f in good
-        ]
+        tallies = [tally_of_finding(f) for f in good]
         pairs = sum(int(f.details["clustering"]["pairs"]) for f in good)
         expected = sum(float(f.details["clustering"]["expected_pairs"]) for f in good)
     except (KeyError, TypeError) as error:
@@ -142,32 +108,31 @@ def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-
 
 
 def _found(
-    tallies: Sequence[_Tally], clusters: Clustering, reason: str, what: str, finding_id: str
+    tallies: Sequence[Tally], clusters: Clustering, reason: str, what: str, finding_id: str
 ) -> Finding:
     if not tallies:
         return Finding(
             id=finding_id, what=what, unit="%", interval=Interval(value=None, low=0.0, high=100.0), method=METHOD,
             cannot_tell=reason or "no image to count in",
         )  # fmt: skip
-    sites, called = np.array([t.sites for t in tallies], float), np.array([t.called for t in tallies], float)
-    recall = float(np.average([t.recall for t in tallies], weights=sites))
-    false = float(sum(t.false for t in tallies))
-    spread = overdispersion(called, sites, clusters)
-    interval, count = _interval(float(called.sum()), float(sites.sum()), recall, false, spread)
+    whole = together(tallies)
+    spread = overdispersion([t.called for t in tallies], [t.sites for t in tallies], clusters)
+    interval, count = interval_of(whole, spread)
     return Finding(
-        id=finding_id, what=what, unit="%", interval=interval, count=round(count, 3), of=int(sites.sum()),
+        id=finding_id, what=what, unit="%", interval=interval, count=round(count, 3), of=int(whole.sites),
         method=METHOD,
-        cannot_tell="" if recall >= _MIN_RECALL else f"only {recall:.0%} of the vacancies would be found",
+        cannot_tell="" if whole.recall >= _MIN_RECALL else f"only {whole.recall:.0%} of the vacancies would be found",
         details={
-            "called": int(called.sum()), "recall": round(recall, 4), "expected_false_calls": round(false, 3),
-            "sum_of_probabilities": round(sum(t.probability for t in tallies), 3),
+            "called": int(whole.called), "recall": round(whole.recall, 4),
+            "expected_false_calls": round(whole.false, 3), "sum_of_probabilities": round(whole.probability, 3),
             "overdispersion": round(spread, 3), "images": len(tallies),
             "clustering": {
                 "pairs": clusters.pairs, "expected_pairs": round(clusters.expected, 3),
                 "ratio": None if clusters.ratio is None else round(clusters.ratio, 3),
                 "p_value": round(clusters.p_value, 4),
             },
-        },
+        }
+        | _bounds(whole),
     )  # fmt: skip
 
 
@@ -189,79 +154,53 @@ def _excluded(maps: Sequence[AtomMap]) -> list[str]:
     return out
 
 
-def overdispersion(called: NDArray[np.float64], sites: NDArray[np.float64], clusters: Clustering) -> float:
+def _bounds(whole: Tally) -> dict[str, float]:
+    """What is known of the recall."""
+    if whole.recall_low is None or whole.recall_high is None:
+        return {}
+    return {"recall_low": round(whole.recall_low, 4), "recall_high": round(whole.recall_high, 4)}
+
+
+def overdispersion(called: Sequence[float], sites: Sequence[float], clusters: Clustering) -> float:
     """Factor on the binomial variance, at least 1: scatter between images, and vacancies that come together.
 
     A cluster of c vacancies is one event, not c: with a mean of w neighbours beyond chance, the variance
     grows by 1 + w (mean cluster size of a compound Poisson).
     """
-    total, n = called.sum(), sites.sum()
+    seen, of = np.array(called, float), np.array(sites, float)
+    total, n = seen.sum(), of.sum()
     between = 1.0
-    if len(called) >= 3 and total > 0:
-        expected = sites * total / n
-        between = float((((called - expected) ** 2) / np.maximum(expected * (1 - total / n), 1e-9)).sum())
-        between /= len(called) - 1
+    if len(seen) >= 3 and total > 0:
+        expected = of * total / n
+        between = float((((seen - expected) ** 2) / np.maximum(expected * (1 - total / n), 1e-9)).sum())
+        between /= len(seen) - 1
     beyond = 2 * max(clusters.pairs - clusters.expected, 0.0) / max(total, 1.0)
     return max(1.0, between, 1.0 + (beyond if clusters.p_value < 0.05 else 0.0))
 
 
-def _interval(called: float, n: float, recall: float, false: float, spread: float) -> tuple[Interval, float]:
-    """(interval in percent, corrected count)."""
-    rate = min(false / n, 0.5 * recall)
-    gain = max(recall - rate, 0.05)
-
-    def corrected(q: float) -> float:
-        return float(np.clip((q - rate) / gain, 0.0, 1.0))
-
-    if called <= 0 or stats.poisson.sf(called - 1, max(false, 1e-9)) > 0.05:
+def interval_of(whole: Tally, spread: float) -> tuple[Interval, float]:
+    """(interval in percent, corrected count) of a tally whose calls scatter `spread` times as much as binomial ones."""
+    called, n = whole.called, whole.sites
+    if called <= 0 or stats.poisson.sf(called - 1, max(whole.false, 1e-9)) > 0.05:
         # 95 % one-sided: nothing above the false calls was seen. With 0 of n this is the rule of three.
         top = float(stats.beta.ppf(0.95, called + 1, max(n - called, 1e-9)))
-        high = min(1.0, top / gain)  # false calls are not taken off an upper bound
-        value = corrected(called / n)
+        high = min(1.0, top / whole.gain)  # false calls are not taken off an upper bound
+        value = whole.density
         return Interval(value=100 * value, low=0.0, high=100 * high, only_upper=True), value * n
-    low, high = _wilson(called / n, n / spread)
-    # The correction is itself uncertain: about a fifth of the false calls, a tenth of what is missed.
-    extra = math.hypot(0.2 * rate / gain, 0.1 * (1 - recall) * called / n / gain)
-    value = corrected(called / n)
-    below, above = value - corrected(low), corrected(high) - value
+    low, high = wilson(called / n, n / spread)
+    value, extra = whole.density, Z * whole.calibration_error
+    below, above = value - whole.corrected(low), whole.corrected(high) - value
     return (
         Interval(
-            value=100 * value,
-            low=100 * max(0.0, value - math.hypot(below, _Z * extra)),
-            high=100 * min(1.0, value + math.hypot(above, _Z * extra)),
+            value=100 * value, low=100 * max(0.0, value - math.hypot(below, extra)),
+            high=100 * min(1.0, value + math.hypot(above, extra)),
         ),
         value * n,
-    )
+    )  # fmt: skip
 
 
-def _wilson(q: float, n: float) -> tuple[float, float]:
+def wilson(q: float, n: float) -> tuple[float, float]:
     """Wilson's score interval for a share `q` of `n`."""
-    centre = (q + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(q * (1 - q) / n + _Z**2 / (4 * n**2))
+    centre = (q + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(q * (1 - q) / n + Z**2 / (4 * n**2))
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def clustering(maps: Sequence[AtomMap], *, rounds: int = 999, seed: int = 0) -> Clustering:
-    """Pairs of called vacancies on neighbouring sites, against the same number put on the examined sites at random.
-
-    Neighbouring means sites of the same kind of column at their shortest distance; each image keeps its number.
-    """
-    rng = np.random.default_rng(seed)
-    seen, drawn = 0, np.zeros(rounds)
-    for one in maps:
-        use = np.flatnonzero(one.sites_examined)
-        vacant = one.sites_p_vacancy[use] > 0.5
-        if not vacant.any() or one.pixel_pm is None:
-            continue
-        reach = 1.25 * one.phase.spacing_angstrom * 100 / one.pixel_pm
-        pairs = cKDTree(one.sites_xy[use]).query_pairs(
-            reach if one.phase.equal_columns else reach * one.phase.lattice.root, output_type="ndarray"
-        )
-        seen += int((vacant[pairs[:, 0]] & vacant[pairs[:, 1]]).sum())
-        for turn in range(rounds):
-            mark = np.zeros(len(use), bool)
-            mark[rng.choice(len(use), int(vacant.sum()), replace=False)] = True
-            drawn[turn] += (mark[pairs[:, 0]] & mark[pairs[:, 1]]).sum()
-    expected = float(drawn.mean())
-    p = (1 + int((drawn >= seen).sum())) / (1 + rounds)
-    return Clustering(seen, expected, seen / expected if expected > 0 else None, p)
