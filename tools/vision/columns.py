@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from eucentric.knowledge.phases import Column, Phase, State
 from eucentric.tools.vision.lattice import Lattice
+from eucentric.tools.vision.observer import Around, Bank, around, bank_of, observed
 from eucentric.tools.vision.populations import fit_populations
-from eucentric.tools.vision.sites import Profile, column_profile, site_deficits, site_heights
+from eucentric.tools.vision.sites import Profile, column_profile, site_heights
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -104,6 +105,8 @@ def _columns_of(phase: Phase) -> list[tuple[Column, list[int]]]:
     return [(column, [i]) for i, column in enumerate(phase.columns)]
 
 
+_ROUNDS = 4
+"""In the first, the filter does not yet know what is full."""
 _PARTS = (0.5, 1.1)
 """What is left of a column, over its share by the table of elements: at least and at most."""
 
@@ -146,18 +149,43 @@ def judge(
     small: NDArray[np.float32], sites: Sites, full: Array, use: Mask, phase: Phase, spacing: float
 ) -> Judged:
     """Posterior of every site; in three rounds, so that neighbours of a defect are judged knowing of it."""
-    deficits = site_deficits(small, sites.xy, sites.profile.sigma_px, spacing)
-    occupied = np.isfinite(full)
-    height = np.where(occupied, full, np.nanmax(full))
-    missing, trusted = np.zeros(len(full)), np.ones(len(full))
-    for _ in range(3):
-        relative = deficits.relative(sites.sublattice, height, missing, trusted, sites.xy)
+    bank = bank_of(small, sites.xy, sites.profile.sigma_px, spacing)
+    parts = {s: around(sites.xy, sites.sublattice == s) for s in np.unique(sites.sublattice).tolist()}
+    height = _judged_height(full, sites, phase)
+    missing, trusted = np.zeros(len(full)), np.where(use, 1.0, 0.05)
+    for turn in range(_ROUNDS):
+        relative = _relative(bank, parts, sites, phase, height, missing * height, trusted, turn > 0)
         judged = _populated(sites, relative, use, phase, full)
-        trusted = np.where(use, 1 - judged.p_vacancy, 0.05)
+        odd = relative > 1 + 4 / max(judged.snr, 1e-6)
+        trusted = np.where(use & ~odd, 1 - judged.p_vacancy, 0.05)
         # What is known to be missing, or too much (an adatom), no longer disturbs the sites around it.
         lacking = np.where(judged.p_vacancy > 0.3, judged.p_vacancy * np.clip(1 - relative, 0, 1.2), 0.0)
-        missing = np.where(relative > 1 + 4 / max(judged.snr, 1e-6), 1 - relative, lacking)
+        missing = np.where(odd, 1 - relative, lacking)
     return judged
+
+
+def _judged_height(full: Array, sites: Sites, phase: Phase) -> Array:
+    """Height of what may be missing: where every column holds one heavy atom, they are alike."""
+    if phase.equal_columns:
+        return np.full(len(full), sites.profile.height)
+    return np.where(np.isfinite(full), full, np.nanmax(full))
+
+
+def _relative(
+    bank: Bank, parts: dict[int, Around], sites: Sites, phase: Phase, height: Array, missing: Array,
+    trusted: Array, learn: bool,
+) -> Array:  # fmt: skip
+    """Brightness over the full column, each kind of column through its own filter."""
+    relative = np.ones(len(height))
+    kinds = [group for _, group in _columns_of(phase)]
+    hollow = sorted(set(parts) - {s for group in kinds for s in group})
+    for group in [*kinds, hollow]:
+        some = [parts[s] for s in group if s in parts]
+        if some:
+            excess, _ = observed(bank, some, missing, trusted, learn and group != hollow)
+            of = np.isfinite(excess)
+            relative[of] = 1 + excess[of] / height[of]
+    return relative
 
 
 def _populated(sites: Sites, relative: Array, use: Mask, phase: Phase, full: Array) -> Judged:
