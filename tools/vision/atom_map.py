@@ -11,8 +11,9 @@ from eucentric.tools.vision.quality import Flag
 Array = NDArray[np.float64]
 
 METHOD = (
-    "lattice-mixture v2 (ring scale, polynomial lattice with local mean, matched-filter deficit of every site, "
-    "population mixture, Gaussian refinement with the lattice as prior)"
+    "lattice-mixture v3 (ring scale, polynomial lattice with local mean, deficit of every site through the filter that "
+    "the image calls for, population mixture averaged over the depth of a vacancy, Gaussian refinement with the "
+    "lattice as prior)"
 )
 
 
@@ -87,6 +88,15 @@ class AtomMap:
     cannot_tell: str = ""
     """Reason, if no statement about vacancies is made."""
     method: str = METHOD
+    recall_low: float = 0.0
+    """Recall if a vacancy is as shallow as can be held possible here: its depth is known from few, or not at all."""
+    recall_high: float = 0.0
+    sites_classes: tuple[str, ...] = ()
+    """(k): what a site may be, such as 'full', 'V_Ti', 'extra Ti', 'unknown', 'empty site'."""
+    sites_posterior: Array = field(default_factory=_none2)
+    """(n, k) float64: probability of each of them; the rows add up to 1."""
+    sites_p_value: Array = field(default_factory=_none1)
+    """(n,) float64: share of full columns at least as far from the usual brightness as this site."""
 
     @property
     def examined(self) -> int:
