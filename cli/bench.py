@@ -23,6 +23,7 @@ BENCHES: dict[str, str] = {
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
     "notebook": "Random sessions written down, sent in both formats, altered: the same to the last bit, or refused?",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
+    "planted": "Columns erased from real images: `bench planted DIR`; found as claimed, the rest unchanged?",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
@@ -44,7 +45,7 @@ BENCHES: dict[str, str] = {
 def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None, as_json: bool) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the cases of a benchmark that runs given ones (crystal); for defects it is a folder of images.
+    FILE holds the cases of a benchmark that runs given ones (crystal); for defects, planted it is a folder of images.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes_file = "file" in inspect.signature(module.run).parameters

@@ -12,8 +12,9 @@ from eucentric.tools.vision.quality import Flag
 Array = NDArray[np.float64]
 
 METHOD = (
-    "lattice-mixture v2 (ring scale, polynomial lattice with local mean, matched-filter deficit of every site, "
-    "population mixture, Gaussian refinement with the lattice as prior)"
+    "lattice-mixture v3 (ring scale, polynomial lattice with local mean, deficit of every site through the filter that "
+    "the image calls for, population mixture averaged over the depth of a vacancy, Gaussian refinement with the "
+    "lattice as prior)"
 )
 
 
@@ -116,6 +117,15 @@ class AtomMap:
     """The largest first."""
     sites_by_hand: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) int64: rows of sites where a person's word stands in place of the program's."""
+    recall_low: float = 0.0
+    """Recall if a vacancy is as shallow as can be held possible here: its depth is known from few, or not at all."""
+    recall_high: float = 0.0
+    sites_classes: tuple[str, ...] = ()
+    """(k): what a site may be, such as 'full', 'V_Ti', 'extra Ti', 'unknown', 'empty site'."""
+    sites_posterior: Array = field(default_factory=_none2)
+    """(n, k) float64: probability of each of them; the rows add up to 1."""
+    sites_p_value: Array = field(default_factory=_none1)
+    """(n,) float64: share of full columns at least as far from the usual brightness as this site."""
 
     @property
     def examined(self) -> int:

@@ -10,8 +10,9 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
-from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, profile_without
+from eucentric.tools.vision.columns import Sites, full_heights, profile_without
 from eucentric.tools.vision.grains import Patches, find_grains, sites_of_grains
+from eucentric.tools.vision.judgement import Judged, judge
 from eucentric.tools.vision.lattice import fit_lattice, neighbour_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
 from eucentric.tools.vision.pixels import prepared, summed, working_factor
@@ -266,5 +267,6 @@ def _assembled(
         capacity=picture.capacity, columns_seen=int((masks.occupied & ~masks.vacant).sum()), usable=picture.usable,
         not_counted=quality.not_counted(picture, int(masks.edge.sum()), float(view.missing.mean())),
         recall=judged.recall, false_calls=judged.false_calls, doubt=quality.doubt(picture), flags=flags,
-        cannot_tell=quality.verdict(flags),
+        cannot_tell=quality.verdict(flags), recall_low=judged.recall_low, recall_high=judged.recall_high,
+        sites_classes=judged.classes, sites_posterior=judged.posterior, sites_p_value=judged.p_full,
     )  # fmt: skip
