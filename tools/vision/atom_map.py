@@ -87,6 +87,8 @@ class AtomMap:
     cannot_tell: str = ""
     """Reason, if no statement about vacancies is made."""
     method: str = METHOD
+    sites_by_hand: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(n,) int64: rows of sites where a person's word stands in place of the program's."""
 
     @property
     def examined(self) -> int:

@@ -87,9 +87,17 @@ def vacancy_density(
     return finding.model_copy(
         update={
             "evidence": tuple(evidence), "excluded": tuple(_excluded(maps)),
-            "details": finding.details | {"coherence": round(coherence, 4), "phase": maps[0].phase.name},
+            "details": finding.details
+            | {"coherence": round(coherence, 4), "phase": maps[0].phase.name}
+            | _by_hand(maps),
         }
     )  # fmt: skip
+
+
+def _by_hand(maps: Sequence[AtomMap]) -> dict[str, int]:
+    """Sites where a person's word was counted, if there are any."""
+    count = sum(len(one.sites_by_hand) for one in maps)
+    return {"by_hand": count} if count else {}
 
 
 def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-density-all") -> Finding:
