@@ -131,7 +131,7 @@ def _one_layer(atoms: list[Any], c_angstrom: float) -> list[Any]:
     ends = [*z[1:], z[0]]
     gaps = [((b - a) % 1.0 or 1.0, a) for a, b in zip(z, ends, strict=True)]
     cuts = sorted((start + gap / 2) % 1.0 for gap, start in gaps if gap * c_angstrom > _LAYER_GAP_A)
-    if not cuts or len(z) == 1 and c_angstrom <= 2 * _LAYER_GAP_A:
+    if not cuts or (len(z) == 1 and c_angstrom <= 2 * _LAYER_GAP_A):
         return atoms
     low = cuts[0]
     thickness = (cuts[1] - low) if len(cuts) > 1 else 1.0

@@ -90,6 +90,16 @@ class AtomMap:
     sites_by_hand: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """(n,) int64: rows of sites where a person's word stands in place of the program's."""
 
+    network_sha256: str = ""
+    """Weights of the network that read the image too; empty without one."""
+    sites_network: Array = field(default_factory=_none1)
+    """(n,) float64: the network's vacancy score at each site, no probability."""
+    agreement: float | None = None
+    """F1 of the network's columns against those of the lattice, where sites are examined."""
+    extras_xy: Array = field(default_factory=_none2)
+    """Atoms between columns, by the network."""
+    extras_score: Array = field(default_factory=_none1)
+
     @property
     def examined(self) -> int:
         """Number of sites counted in a density."""

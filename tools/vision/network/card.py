@@ -86,10 +86,14 @@ def card_text(card: Card) -> str:
         *(f"Limit     {visible(limit, limit=300)}" for limit in card.limits),
     ]
     if card.fusion is not None:
-        lines.append(f"Fusion    fitted on {card.fusion.sites:,} sites, gain {card.fusion.gain:+.5f} nats a site")
+        lines.append(
+            f"Fusion    fitted on {card.fusion.sites:,} sites, gain {card.fusion.gain:+.5f} nats a site"
+        )
     return "\n".join(lines)
 
 
 def _figure_line(name: str, row: dict[str, float | int | None]) -> str:
-    shown = ", ".join(f"{visible(key, limit=40)} {'–' if value is None else value}" for key, value in row.items())
+    shown = ", ".join(
+        f"{visible(key, limit=40)} {'–' if value is None else value}" for key, value in row.items()
+    )
     return f"Figures   {visible(name, limit=60):<18} {shown}"

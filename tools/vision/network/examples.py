@@ -26,10 +26,10 @@ _SPARE_PX = 2
 class Example:
     """One crop."""
 
-    image: Image
-    """(P, P) float32, in the network's units."""
-    maps: NDArray[np.float16]
-    """(3, P, P)."""
+    image: NDArray[np.float16]
+    """(P, P), in the network's units."""
+    maps: NDArray[np.uint8]
+    """(3, P, P), 255 for 1: thousands of crops are kept."""
     trusted: NDArray[np.bool_]
 
 
@@ -37,7 +37,7 @@ def drawn_example(cell: ProjectedCell, rng: np.random.Generator, crop_px: int, r
     """A crop of a scene of one crystal."""
     scene = draw_scene(cell, rng, (crop_px + _SPARE_PX) * GRID_A, recipe)
     image = on_grid(scene.image, scene.pixel_a)
-    return _cut(image, labels_of(scene, image.shape), crop_px)  # type: ignore[arg-type]
+    return _cut(image, labels_of(scene, image.shape), crop_px)
 
 
 def _cut(image: Image, labels: Labels, crop_px: int) -> Example:
@@ -46,7 +46,7 @@ def _cut(image: Image, labels: Labels, crop_px: int) -> Example:
     image = np.pad(image, pad)[:crop_px, :crop_px]
     maps = np.pad(labels.maps, [(0, 0), *pad])[:, :crop_px, :crop_px]
     trusted = np.pad(labels.trusted, pad)[:crop_px, :crop_px]
-    return Example(image, maps.astype(np.float16), trusted)
+    return Example(image.astype(np.float16), np.rint(255 * maps).astype(np.uint8), trusted)
 
 
 def pool_of(

@@ -44,7 +44,9 @@ def drawn_figures(
     return {name: row_of(*total[name]) for name, _ in COUNTS if name in total}
 
 
-def judged_scene(points: NetworkPoints, scene: Scene, spacing_a: float) -> tuple[Agreement, Agreement, Agreement]:
+def judged_scene(
+    points: NetworkPoints, scene: Scene, spacing_a: float
+) -> tuple[Agreement, Agreement, Agreement]:
     """Atoms, vacancies, extra atoms."""
     margin, shape = 1.5 * spacing_a / scene.pixel_a, points.shape
     pairs = (

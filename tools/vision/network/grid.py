@@ -44,4 +44,5 @@ def in_units(image: Image) -> Image:
     spread = float(np.std(np.clip(flat, 2 * low, 2 * high)))
     if not spread > 0:
         return np.zeros_like(flat)
-    return np.clip(flat / np.float32(spread), -_MOST, _MOST).astype(np.float32)
+    cut: Image = np.clip(flat / np.float32(spread), -_MOST, _MOST).astype(np.float32)
+    return cut

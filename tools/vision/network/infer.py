@@ -7,6 +7,7 @@ Pure bfloat16 in channels-last order where the processor multiplies it (4 times 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from eucentric.core.text import visible
 from eucentric.tools.vision.network.card import Card
 from eucentric.tools.vision.network.grid import on_grid
 from eucentric.tools.vision.network.targets import CHANNELS
-from eucentric.tools.vision.network.unet import MULTIPLE, UNet, folded
+from eucentric.tools.vision.network.unet import COUNTER, MULTIPLE, UNet, folded
 from eucentric.tools.vision.network.weights import Arrays, read_weights
 
 Image = NDArray[np.float32]
@@ -60,7 +61,7 @@ def network_of(arrays: Arrays, card: Card, path: Path) -> UNet:
     """The arrays in the architecture; BadInput if they do not fit into it."""
     net = UNet(card.width)
     state = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-    wanted = net.state_dict()
+    wanted = {name: value for name, value in net.state_dict().items() if not name.endswith(COUNTER)}
     wrong = sorted(set(state) ^ set(wanted)) or [n for n in wanted if state[n].shape != wanted[n].shape]
     if wrong or tuple(card.channels) != CHANNELS:
         raise BadInput(
@@ -68,7 +69,7 @@ def network_of(arrays: Arrays, card: Card, path: Path) -> UNet:
             f"weights that do not fit: {visible(', '.join(wrong[:4]), limit=160) or 'channels'}",
             "give a file written by `eucentric train` of this version",
         )
-    net.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()})
+    net.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
     return net.eval()
 
 
@@ -119,7 +120,7 @@ def _spans(n: int, tile: int, overlap: int) -> list[tuple[int, int]]:
         return [(0, n)]
     count = -(-n // step)
     edges = [MULTIPLE * round(i * n / count / MULTIPLE) for i in range(count)] + [n]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def _forward(network: Network, part: Image) -> Image:

@@ -51,7 +51,9 @@ def learn(
     net = (start or UNet(width)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=max(steps, 2), pct_start=0.25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, _RATE, total_steps=max(steps, 2), pct_start=0.25
+    )
     losses, began = [], time.process_time()
     for step in range(steps):
         examples = _batch(draw, np.random.default_rng([seed, 2, step]), batch)
@@ -59,7 +61,7 @@ def learn(
         with torch.autocast("cpu", torch.bfloat16, enabled=fast_half("cpu")):
             logits = net(_images(examples))
         loss = _loss(logits.float(), examples)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -77,21 +79,27 @@ def _batch(draw: Sequence[tuple[Draw, float]], rng: np.random.Generator, batch: 
 
 def _turned(example: Example, rng: np.random.Generator) -> Example:
     """One of the eight symmetries of the square, and another contrast."""
-    turns, mirrored, gain = int(rng.integers(4)), bool(rng.integers(2)), np.float32(rng.uniform(0.7, 1.4))
-    arrays = [np.rot90(part, turns, (-2, -1)) for part in (example.image * gain, example.maps, example.trusted)]
+    turns, mirrored, gain = int(rng.integers(4)), bool(rng.integers(2)), np.float16(rng.uniform(0.7, 1.4))
+    arrays = [
+        np.rot90(part, turns, (-2, -1)) for part in (example.image * gain, example.maps, example.trusted)
+    ]
     image, maps, trusted = (part[..., ::-1] if mirrored else part for part in arrays)
     return Example(image, maps, trusted)
 
 
 def _images(examples: list[Example]) -> Tensor:
-    stacked = torch.from_numpy(np.stack([example.image for example in examples]))[:, None]
+    stacked = torch.from_numpy(np.stack([example.image for example in examples]).astype(np.float32))[:, None]
     return stacked.contiguous(memory_format=torch.channels_last)
 
 
 def _loss(logits: Tensor, examples: list[Example]) -> Tensor:
     """Cross-entropy of every pixel that somebody can label; spots count more."""
-    wanted = torch.from_numpy(np.stack([example.maps for example in examples]).astype(np.float32))
-    trusted = torch.from_numpy(np.stack([example.trusted for example in examples]).astype(np.float32))[:, None]
+    wanted = torch.from_numpy(
+        np.stack([example.maps for example in examples]).astype(np.float32) / np.float32(255)
+    )
+    trusted = torch.from_numpy(np.stack([example.trusted for example in examples]).astype(np.float32))[
+        :, None
+    ]
     weight = (1 + torch.tensor(_SPOT_WEIGHT)[None, :, None, None] * wanted) * trusted
     each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     return (each * weight).sum() / (3 * trusted.sum()).clamp(min=1.0)

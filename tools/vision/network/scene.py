@@ -34,7 +34,7 @@ class Recipe(Model):
     lattice: Range = (0.97, 1.03)
     """Lattice constant over that of the crystal."""
     affine: float = 0.02
-    sigma_a: Range = (0.38, 0.60)
+    sigma_a: Range = (0.38, 0.64)
     """Width of a column [Å]."""
     tail_share: Range = (0.0, 0.3)
     counts: Range = (0.13, 50.0)
@@ -46,6 +46,11 @@ class Recipe(Model):
     extras: Range = (0.0, 0.02)
     """On columns; off columns as many again."""
     displacement_a: Range = (0.01, 0.07)
+    """Of columns from their sites along one axis; in a fifth of the scenes twice as far."""
+    unevenness: Range = (0.0, 0.08)
+    """Scatter of brightness among full columns; in a third of the scenes three times as large, as real MXenes show."""
+    remainder: Range = (0.0, 0.25)
+    """Of one heavy atom, on a site that lost them all: terminations, dirt."""
     contamination: Range = (0.0, 0.5)
     boundary: float = 0.15
     """Chance of a second grain."""
@@ -91,7 +96,8 @@ def draw_scene(cell: ProjectedCell, rng: Generator, size_a: float, recipe: Recip
         rng.uniform(1.0, 1.15), rng.uniform(0, math.pi),
     )  # fmt: skip
     held = _Held.of(cell, sites, rng, recipe)
-    moved = sites.xy + rng.normal(0, rng.uniform(*recipe.displacement_a), sites.xy.shape)
+    apart = rng.uniform(*recipe.displacement_a) * (2 if rng.random() < 0.2 else 1)
+    moved = sites.xy + rng.normal(0, apart, sites.xy.shape)
     clean = drawn(
         np.concatenate([moved, held.between]) / pixel, np.concatenate([held.weight, held.between_weight]),
         (n, n), pixel, spot,
@@ -193,6 +199,10 @@ class _Held:
         extra = _some(np.setdiff1d(free, changed), rng.uniform(*recipe.extras), rng)
         left = kinds.count[pile] - missing
         weight = kinds.light[pile] + kinds.heavy(pile, left)
+        weight *= np.exp(
+            rng.normal(0, rng.uniform(*recipe.unevenness) * (3 if rng.random() < 0.3 else 1), len(pile))
+        )
+        weight[vacant & (left == 0)] += kinds.one[pile[vacant & (left == 0)]] * rng.uniform(*recipe.remainder)
         weight[changed] += kinds.one[pile[changed]] * (_substitute(len(changed), rng) - 1)
         weight[extra] += kinds.one[pile[extra]] * rng.uniform(0.7, 1.2, len(extra))
         is_extra = np.zeros(len(pile), bool)
@@ -269,7 +279,9 @@ def _between(
         return np.zeros((0, 2))
     near = columns[rng.random(len(columns)) < 0.5 * share]
     turn = rng.uniform(0, 2 * math.pi, len(near))
-    places = near + spacing * rng.uniform(0.5, 0.6, (len(near), 1)) * np.stack([np.cos(turn), np.sin(turn)], -1)
+    places = near + spacing * rng.uniform(0.5, 0.6, (len(near), 1)) * np.stack(
+        [np.cos(turn), np.sin(turn)], -1
+    )
     gap, _ = cKDTree(columns).query(places.reshape(-1, 2))
     apart: Array = places[gap > 0.48 * spacing]
     return apart
@@ -279,7 +291,9 @@ def _acquired(clean: Image, rng: Generator, pixel: float, recipe: Recipe) -> Ima
     """Dirt, background, a scan that shakes, counting and reading noise; sometimes a smoothed average."""
     n = len(clean)
     mean = max(float(clean.mean()), 1e-6)
-    dirt = ndimage.gaussian_filter(rng.standard_normal((n, n), np.float32), min(8.0 / pixel, n / 4), mode="wrap")
+    dirt = ndimage.gaussian_filter(
+        rng.standard_normal((n, n), np.float32), min(8.0 / pixel, n / 4), mode="wrap"
+    )
     dirt /= max(float(dirt.std()), 1e-9)
     slope = np.linspace(-1, 1, n)[:, None] * rng.normal(0, 0.2) + np.linspace(-1, 1, n) * rng.normal(0, 0.2)
     haze = rng.uniform(*recipe.contamination) * mean * np.clip(1 + 0.5 * dirt + slope, 0, None)

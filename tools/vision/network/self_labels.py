@@ -1,4 +1,4 @@
-"""Labels of a real image by its own lattice: what lattice and fit find on the whole of it, and where they are unsure."""
+"""Labels of a real image by its own lattice: what lattice and fit find, where they are unsure."""
 
 import numpy as np
 

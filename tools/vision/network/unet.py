@@ -8,6 +8,8 @@ from torch.nn import functional
 
 _RARE = -3.0
 """Most pixels show nothing: learning starts from there."""
+COUNTER = "num_batches_tracked"
+"""What torch keeps beside the weights and nothing reads."""
 MULTIPLE = 4
 """Both edges of an input must be multiples of this."""
 

@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 _CARD = "card.json"
 _MOST_BYTES = 16_000_000
-_TYPES = ("float16", "float32", "int64")
+_TYPES = ("float16", "float32")
 
 
 def digest_of(arrays: Arrays) -> str:
@@ -62,7 +62,15 @@ def read_weights(path: Path) -> tuple[Arrays, Card]:
     """
     try:
         return _read(path)
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError, ValidationError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        ValueError,
+        KeyError,
+        EOFError,
+        NotImplementedError,
+        ValidationError,
+    ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(
             f"{visible(str(path), limit=200)} is no model that can be used", visible(first, limit=200),
