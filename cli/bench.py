@@ -21,6 +21,7 @@ BENCHES: dict[str, str] = {
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
+    "network": "The small network alone: `bench network [DIR]`, speed, training, images with truth, real images.",
     "notebook": "Random sessions written down, sent in both formats, altered: the same to the last bit, or refused?",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
     "planted": "Columns erased from real images: `bench planted DIR`; found as claimed, the rest unchanged?",

@@ -12,6 +12,7 @@ from eucentric.cli.options import debug_option, json_option
 if TYPE_CHECKING:
     from eucentric.knowledge.phases import Phase
     from eucentric.tools.vision import AtomMap
+    from eucentric.tools.vision.network.infer import Network
 
 
 @click.command()
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("detect-out"), show_default=True,
               help="Folder for pictures and tables.")  # fmt: skip
 @click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
+@click.option("--network", default="general", show_default=True, metavar="NAME|FILE|none",
+              help="Second reader: shipped, or by `eucentric train`; none: the lattice stage alone.")  # fmt: skip
 @json_option
 @debug_option
 def detect(
-    images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, as_json: bool, debug: bool
-) -> None:
+    images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, network: str, as_json: bool,
+    debug: bool,
+) -> None:  # fmt: skip
     """Find atom columns and vacancies in HAADF images (TIFF, NPY, PNG).
 
     For each image: pixel size from the lattice, columns, a vacancy probability for every site, flags, an overlay and a
@@ -43,13 +47,14 @@ def detect(
     from eucentric.tools.vision import vacancy_density
 
     known = phase(material)
+    second = _second(network)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     maps: list[AtomMap] = []
     for number, (path, stem) in enumerate(zip(images, _stems(images), strict=True), 1):
         click.echo(f"[{number}/{len(images)}] {_shown(path)}", err=True)
         try:
-            atoms, body = _one(path, stem, known, out, pixel_pm)
+            atoms, body = _one(path, stem, known, out, pixel_pm, second)
         except EucentricError as error:
             failed.append(
                 {"image": str(path), "ok": False, "error": error.as_dict(), "exit_code": error.exit_code}
@@ -97,16 +102,25 @@ def _stems(images: tuple[Path, ...]) -> list[str]:
     return out
 
 
+def _second(network: str) -> "Network | None":
+    """The network that reads along, if one is wanted."""
+    if network == "none":
+        return None
+    from eucentric.tools.vision.network import open_network
+
+    return open_network(network)
+
+
 def _one(
-    path: Path, stem: str, known: "Phase", out: Path, pixel_pm: float | None
+    path: Path, stem: str, known: "Phase", out: Path, pixel_pm: float | None, network: "Network | None" = None
 ) -> tuple["AtomMap", dict[str, Any]]:
     """Analyse one file and write everything about it."""
     from eucentric.core.redaction import redacted
     from eucentric.tools.detect_defects import result_of
-    from eucentric.tools.vision import find_atoms, read_image, vacancy_density, write_gallery, write_overlay
+    from eucentric.tools.vision import read_atoms, read_image, vacancy_density, write_gallery, write_overlay
 
     pixels, frame = read_image(path)
-    atoms = find_atoms(pixels, known, pixel_pm=pixel_pm or frame.pixel_pm)
+    atoms = read_atoms(pixels, known, pixel_pm=pixel_pm or frame.pixel_pm, network=network)
     overlay = write_overlay(
         pixels, atoms, out / f"{stem}-overlay.png", simulated=frame.simulated, title=path.name
     )
@@ -117,12 +131,25 @@ def _one(
     finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
-    body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms)}
+    body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "network": _network(atoms)}
     if frame.counts_per_electron is None:  # the file's numbers are no electrons
         body["counts_per_column"] = None
     body["files"] = _files(out, stem, gallery is not None)
     (out / f"{stem}.json").write_text(json.dumps(redacted(body), indent=1, allow_nan=False), encoding="utf-8")
     return atoms, body
+
+
+def _network(atoms: "AtomMap") -> dict[str, Any] | None:
+    """What the second reader adds; None without one."""
+    if not atoms.network_sha256:
+        return None
+    rows = zip(atoms.extras_xy, atoms.extras_score, strict=True)
+    between = [
+        {"x_px": round(float(x), 3), "y_px": round(float(y), 3), "score": round(float(s), 3)}
+        for (x, y), s in rows
+    ]
+    agreement = None if atoms.agreement is None else round(atoms.agreement, 4)
+    return {"sha256": atoms.network_sha256, "agreement": agreement, "atoms_between_columns": between}
 
 
 _CANDIDATE = 0.05

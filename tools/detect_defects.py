@@ -11,7 +11,15 @@ from eucentric.core.calls import Finding
 from eucentric.core.instrument import Frame
 from eucentric.knowledge.phases import phase
 from eucentric.tools.base import Context, Tool, free
-from eucentric.tools.vision import AtomMap, find_atoms, vacancy_density, write_gallery, write_overlay
+from eucentric.tools.vision import (
+    AtomMap,
+    find_atoms,
+    read_again,
+    vacancy_density,
+    write_gallery,
+    write_overlay,
+)
+from eucentric.tools.vision.network import open_network
 
 Kind = Literal["vacancy", "any"]
 
@@ -88,6 +96,9 @@ def run(args: Args, context: Context) -> Result:
     atoms = find_atoms(
         pixels, material, pixel_pm=frame.pixel_pm, counts_per_electron=frame.counts_per_electron
     )
+    if args.kind == "any" or not len(atoms.sites_xy):
+        # Atoms between columns, and columns without a lattice, are beyond the lattice stage.
+        atoms = read_again(atoms, pixels, open_network())
     overlay, gallery = _pictures(pixels, atoms, frame, context.folder)
     finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
     return result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)

@@ -127,6 +127,16 @@ class AtomMap:
     sites_p_value: Array = field(default_factory=_none1)
     """(n,) float64: share of full columns at least as far from the usual brightness as this site."""
 
+    network_sha256: str = ""
+    """Weights of the network that read the image too; empty without one."""
+    sites_network: Array = field(default_factory=_none1)
+    """(n,) float64: the network's vacancy score at each site, no probability."""
+    agreement: float | None = None
+    """F1 of the network's columns against those of the lattice, where sites are examined."""
+    extras_xy: Array = field(default_factory=_none2)
+    """Atoms between columns, by the network."""
+    extras_score: Array = field(default_factory=_none1)
+
     @property
     def examined(self) -> int:
         """Number of sites counted in a density."""
