@@ -61,6 +61,11 @@ class AtomicRecipe(Model):
         return self.fits and self.counts_per_column >= self.needed_counts
 
     @property
+    def blind(self) -> bool:
+        """The counts are so far from those needed that nothing would be found."""
+        return self.counts_per_column < BLIND_COUNTS / NEEDED_COUNTS * self.needed_counts
+
+    @property
     def total_e_per_a2(self) -> float:
         """Upper bound at any atom, overviews included [e/Å²]."""
         return self.bound_e_per_a2 + self.elsewhere_e_per_a2
@@ -220,9 +225,7 @@ def _sentence(recipe: AtomicRecipe, budget: float | None, recall: str) -> str:
     shape = f"{recipe.frames} frames × {recipe.dwell_us:g} µs at {recipe.pixel_pm:.1f} pm/px"
     if recipe.recall_ok:
         return f"{shape}: {counts}; {dose}"
-    verdict = (
-        "none would be found" if recipe.counts_per_column < BLIND_COUNTS else f"recall will be below {recall}"
-    )
+    verdict = "none would be found" if recipe.blind else f"recall will be below {recall}"
     return (
         f"{shape}: {counts}, so {verdict}; {dose}; {recipe.needed_budget_e_per_a2:.3g} e/Å² would be enough"
     )

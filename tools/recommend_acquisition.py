@@ -28,11 +28,11 @@ class Args(Model):
 
     kind: str = Field("vacancy", min_length=1, max_length=20)
     """Which vacancy: 'V_Ti', 'V_S', 'S'; 'vacancy' is the faintest of the material."""
-    recall: float = Field(0.95, ge=LEAST_RECALL, le=MOST_RECALL)
+    recall: Annotated[float, Field(ge=LEAST_RECALL, le=MOST_RECALL), Unit("1")] = 0.95
     """Share of them that is to be found."""
-    density_error_percent: float | None = Field(None, gt=0, lt=50)
+    density_error_percent: Annotated[float, Field(gt=0, lt=50), Unit("percent")] | None = None
     """Half-width wanted of the density's 95 % interval [% of the sites]; it says how many fields are needed."""
-    density_percent: float = Field(USUAL_DENSITY_PERCENT, gt=0, lt=50)
+    density_percent: Annotated[float, Field(gt=0, lt=50), Unit("percent")] = USUAL_DENSITY_PERCENT
     """Density that is expected [% of the sites]."""
     frame: str | None = Field(None, min_length=1, max_length=120)
     """A frame to measure the limits on, or 'last'; left out: predicted from physics."""

@@ -16,6 +16,7 @@ READS: Final = frozenset(
         "detect_defects",
         "estimate_density",
         "rank_places",
+        "recommend_acquisition",
         "write_report",
         "grid_positions",
     }
