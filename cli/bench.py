@@ -24,6 +24,7 @@ BENCHES: dict[str, str] = {
     "network": "The small network alone: `bench network [DIR]`, speed, training, images with truth, real images.",
     "notebook": "Random sessions written down, sent in both formats, altered: the same to the last bit, or refused?",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
+    "peers": "Ours beside peak+Gaussian, blob_log, atomap, AtomAI: `bench peers DIR --python ENV/bin/python`.",
     "planted": "Columns erased from real images: `bench planted DIR`; found as claimed, the rest unchanged?",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
@@ -42,17 +43,27 @@ BENCHES: dict[str, str] = {
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also write the object, with every case, to this file."
 )
+@click.option(
+    "--python", type=click.Path(path_type=Path), help="Interpreter of the peers' own environment (peers)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Kept for symmetry: stdout is always one JSON object.")
-def bench(name: str, file: Path | None, quick: bool, seed: int, out: Path | None, as_json: bool) -> None:
+def bench(
+    name: str, file: Path | None, quick: bool, seed: int, out: Path | None, python: Path | None, as_json: bool
+) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the cases of a benchmark that runs given ones (crystal); for defects, planted it is a folder of images.
+    FILE holds the cases of a benchmark that runs given ones (crystal); for defects, planted and peers it is a
+    folder of images.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
-    takes_file = "file" in inspect.signature(module.run).parameters
-    if file is not None and not takes_file:
-        raise click.BadParameter(f"{name} takes no file", param_hint="FILE")
-    result = module.run(quick=quick, seed=seed, **({"file": file} if takes_file else {}))
+    takes = inspect.signature(module.run).parameters
+    given = {"file": file, "python": python}
+    for option, hint in (("file", "FILE"), ("python", "--python")):
+        if given[option] is not None and option not in takes:
+            raise click.BadParameter(f"{name} takes no {option}", param_hint=hint)
+    result = module.run(
+        quick=quick, seed=seed, **{key: value for key, value in given.items() if key in takes}
+    )
     if out is not None:
         out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shown = {key: value for key, value in result.items() if key not in ("cases", "images")}
