@@ -30,8 +30,9 @@ _CHANCE = 0.15
 """Share of the sites that have a peak so near by chance."""
 _EXPLAINED = 0.45
 """On the way from chance to what is usual in the best part of the image."""
-_IN_GRAIN, _POOR = 0.85, 0.45
+_IN_GRAIN, _POOR = 0.85, 0.55
 """This quantile of what is explained is that inside the largest grain; below this share a lattice is no good start."""
+_STARTS = ((0.5, 0.5), (0.27, 0.27), (0.27, 0.73), (0.73, 0.27), (0.73, 0.73))
 _REACH = 1.6
 """What is explained is averaged over a Gaussian of this many spacings."""
 _MOST = 6
@@ -195,12 +196,11 @@ def _started_again(
     """The best of lattices from discs all over: the rings of two grains may blur into a direction between them."""
     rows, columns = np.indices(field.grid)
     tried = [lattice]
-    for row in np.array([0.25, 0.5, 0.75]) * field.grid[0]:
-        for column in np.array([0.25, 0.5, 0.75]) * field.grid[1]:
-            disc = np.hypot(rows - row, columns - column) < _DISC
-            one = _lattice_in(disc, small, filtered, peaks, phase, pixel_pm, field)
-            if one is not None:
-                tried.append(one)
+    for down, across in _STARTS:
+        disc = np.hypot(rows - down * field.grid[0], columns - across * field.grid[1]) < _DISC
+        one = _lattice_in(disc, small, filtered, peaks, phase, pixel_pm, field)
+        if one is not None:
+            tried.append(one)
     shares = [field.explained(one) for one in tried]
     best = max(range(len(tried)), key=lambda k: float(np.quantile(shares[k], _IN_GRAIN)))
     return [tried[best]], [shares[best]]
