@@ -19,6 +19,7 @@ BENCHES: dict[str, str] = {
     "gate": "Races of processes at a gate, forged and void approvals, strangers: one decision, the first.",
     "inject": "Hostile texts by every way in: effects at the driver, forged lines, decisions nobody made.",
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
+    "lattice": "Drawn oxides, graphene, grains, strain, wrong scales: columns, boundaries, errors against claims.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
     "network": "The small network alone: `bench network [DIR]`, speed, training, images with truth, real images.",

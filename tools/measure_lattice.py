@@ -217,7 +217,7 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "measure_lattice",
-    "Measure the lattice of a known phase in an atomically resolved frame: pixel size with its error and agreement "
+    "Measure the lattice of a known phase in an atomically resolved frame: pixel size with its error, and agreement "
     "with the stated one, cell vectors and angle, rotation, stretch and drift, grains, and maps of strain (exx, eyy, "
     "exy, rotation) with standard errors. It only reads a frame: no exposure, no motion.",
     "analyse",

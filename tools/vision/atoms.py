@@ -179,6 +179,8 @@ def _analysed(
     if lost.mean() > _MUCH_LOST:
         sites = profile_without(sites, lost, view.small, view.phase, view.spacing)
         full = full_heights(sites, view.phase, edge | lost)
+        if not np.nanmin(full) > 0:
+            return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     judged = judge(view.small, sites, full, occupied & ~edge & ~lost, view.phase, view.spacing)
     known = occupied & ~lost
     # A column at a boundary is seen, but whether one is missing there nobody can say.

@@ -30,6 +30,9 @@ _CHANCE = 0.15
 """Share of the sites that have a peak so near by chance."""
 _EXPLAINED = 0.45
 """On the way from chance to what is usual in the best part of the image."""
+_IN_GRAIN, _POOR = 0.85, 0.55
+"""This quantile of what is explained is that inside the largest grain; below this share a lattice is no good start."""
+_STARTS = ((0.5, 0.5), (0.27, 0.27), (0.27, 0.73), (0.73, 0.27), (0.73, 0.73))
 _REACH = 1.6
 """What is explained is averaged over a Gaussian of this many spacings."""
 _MOST = 6
@@ -135,7 +138,11 @@ def find_grains(
     """
     field = _Field(small.shape, cKDTree(peaks), spacing)
     found, explained = [lattice], [field.explained(lattice)]
-    level = _CHANCE + _EXPLAINED * (float(np.quantile(explained[0], 0.85)) - _CHANCE)
+    best = float(np.quantile(explained[0], _IN_GRAIN))
+    if best < _POOR:
+        found, explained = _started_again(small, filtered, peaks, lattice, phase, pixel_pm, field)
+        best = float(np.quantile(explained[0], _IN_GRAIN))
+    level = _CHANCE + _EXPLAINED * (best - _CHANCE)
     tried = np.zeros(field.grid, bool)
     while len(found) < _MOST:
         region = _largest((np.max(explained, 0) < level) & ~tried)
@@ -180,6 +187,23 @@ class _Field:
         smooth = _smooth(np.stack([hits, sites]))
         share: Array = smooth[0] / np.maximum(smooth[1], 1e-6)
         return share
+
+
+def _started_again(
+    small: NDArray[np.float32], filtered: NDArray[np.float32], peaks: Array, lattice: Lattice, phase: Phase,
+    pixel_pm: float, field: _Field,
+) -> tuple[list[Lattice], list[Array]]:  # fmt: skip
+    """The best of lattices from discs all over: the rings of two grains may blur into a direction between them."""
+    rows, columns = np.indices(field.grid)
+    tried = [lattice]
+    for down, across in _STARTS:
+        disc = np.hypot(rows - down * field.grid[0], columns - across * field.grid[1]) < _DISC
+        one = _lattice_in(disc, small, filtered, peaks, phase, pixel_pm, field)
+        if one is not None:
+            tried.append(one)
+    shares = [field.explained(one) for one in tried]
+    best = max(range(len(tried)), key=lambda k: float(np.quantile(shares[k], _IN_GRAIN)))
+    return [tried[best]], [shares[best]]
 
 
 def _smooth(layers: Array) -> Array:

@@ -31,7 +31,7 @@ _MOST_BY_WIDTH = 6.0
 _OF_TWO = 1.25
 """Factor on a sum of two such peaks (square lattice): 24 is as rare in noise as 30 for three."""
 _SMALLEST_PX, _SAME_SCALE = 24, 0.05
-_RESOLVED_BINS = 8.0
+_RESOLVED_BINS = 6.0
 _LATTICE_CONSTANT_RELATIVE = 0.003
 """Real MXenes differ in a by a few per mille with their terminations."""
 
@@ -159,7 +159,7 @@ def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, nothing_inside: f
     if not _support(spectrum, first, lattice)[0] > _SUPPORT:
         return False
     for inside in (_inner(first, lattice), first / 2):
-        apart = float(np.linalg.norm(first) - np.linalg.norm(inside)) * min(spectrum.shape)
+        apart = float(np.linalg.norm(first - inside)) * min(spectrum.shape)
         if apart < _RESOLVED_BINS:  # so few cells that one ring spills over onto the place of the other
             continue
         if not _support(spectrum, inside, lattice)[0] < nothing_inside:
@@ -262,8 +262,13 @@ def _blind(spectrum: Spectrum, phase: Phase) -> list[tuple[Array, str]]:
         (as_outer, f"strongest ring is {lattice.outer}"),
         (as_inner, f"strongest ring is {lattice.inner}"),
     )
+    # A sharp probe may show the next ring of the site lattice more strongly than the first, where A and B-O differ.
+    third = (
+        _inner(as_outer, lattice),
+        f"strongest ring is the second of the columns, {lattice.outer} seen inside",
+    )
     if inner:
-        return [(first[0], f"{first[1]}, {lattice.inner} seen inside"), second]
+        return [(first[0], f"{first[1]}, {lattice.inner} seen inside"), second, third]
     if outer:
         return [(second[0], f"{second[1]}, {lattice.outer} seen outside"), first]
     return [first, second] if phase.equal_columns else [second, first]

@@ -13,6 +13,7 @@ from eucentric.tools.vision.strain import COMPONENTS, StrainMap
 
 _COLOURS = "PuOr"
 """Diverging, and told apart by colour-blind eyes."""
+_ARROW = {"arrowstyle": "->", "color": "#E69F00", "lw": 2}
 _CELLS = 4
 """Vectors are drawn this many times longer, to be seen."""
 
@@ -68,9 +69,7 @@ def _cells(axes: Any, image: NDArray[np.float32], atoms: AtomMap) -> None:
         if len(own):
             x, y = np.median(own, axis=0)
             for dx, dy in _CELLS * grain.vectors_px:
-                axes.annotate(
-                    "", (x + dx, y + dy), (x, y), arrowprops={"arrowstyle": "->", "color": "#E69F00", "lw": 2}
-                )
+                axes.annotate("", (x + dx, y + dy), (x, y), arrowprops=_ARROW)
     axes.set_title(f"{len(atoms.grains)} grain(s), cell vectors ×{_CELLS}", fontsize=8)
 
 
