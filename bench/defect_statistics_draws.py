@@ -114,10 +114,9 @@ def looks(damage: Damage, how: Instrument, rng: np.random.Generator) -> tuple[li
     there = rng.random(damage.sites) < damage.before
     onset = rng.exponential(1 / max(damage.made, 1e-12), damage.sites) * damage.dose
     doses = (np.arange(damage.frames) + 0.5) / damage.frames * damage.dose
-    frames = [
-        Look(dose, (rng.random(damage.sites) < np.where(there | (onset < dose), how.recall, how.false_rate)).astype(np.int8),
-             how.recall, how.false_rate)
-        for dose in doses.tolist()
-    ]  # fmt: skip
+    frames = []
+    for dose in doses.tolist():
+        called = rng.random(damage.sites) < np.where(there | (onset < dose), how.recall, how.false_rate)
+        frames.append(Look(dose, called.astype(np.int8), how.recall, how.false_rate))
     made = np.flatnonzero(~there & (onset > doses[0]) & (onset < doses[-1]))
     return frames, set(made.tolist())
