@@ -10,6 +10,7 @@ import click
 
 BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
+    "defect-statistics": "Intervals, tests and dose series on drawn lattices of known truth: do they keep their word?",
     "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
@@ -36,7 +37,7 @@ BENCHES: dict[str, str] = {
 }
 
 
-@click.command(epilog="\b\n" + "\n".join(f"{name:<11} {text}" for name, text in BENCHES.items()))
+@click.command(epilog="\b\n" + "\n".join(f"{name:<17} {text}" for name, text in BENCHES.items()))
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 @click.option("--quick", is_flag=True, help="Fewer cases; ends within 50 s.")

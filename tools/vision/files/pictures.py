@@ -1,5 +1,6 @@
 """TIFF and PNG."""
 
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -24,6 +25,7 @@ def read_tiff(file: Path, name: str, dataset: str | None) -> Content:
     """The image series of a TIFF; its pages are frames."""
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it would print pieces of damaged files
     with tifffile.TiffFile(file) as tif:
         if len(tif.pages) == 0 or not tif.series:
             raise UnreadableImage(f"{name} holds no image", remedy="export it again")

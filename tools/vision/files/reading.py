@@ -134,7 +134,7 @@ def _read(file: Path, name: str, dataset: str | None) -> Content:
 def _frame(file: Path, name: str, content: Content, pixels: Pixels, number: int | None) -> Frame:
     side = sidecar(file, pixels.shape[1])
     known = {"detector": "haadf", "pixel_pm": content.pixel_pm, **content.known, **side}
-    digest = _digest(file)
+    digest = digest_of(file)
     if number is not None:
         digest = hashlib.sha256(f"{digest}#{number}".encode()).hexdigest()
     return Frame(
@@ -143,6 +143,7 @@ def _frame(file: Path, name: str, content: Content, pixels: Pixels, number: int 
     )  # fmt: skip
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """Of the whole file, in hexadecimal."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -26,6 +26,8 @@ class Clustering:
     ratio: float | None
     p_value: float
     """Share of random arrangements with at least as many pairs."""
+    company: float = 0.0
+    """Other vacancies in the cluster of a vacancy, mean over vacancies, beyond what chance makes."""
 
 
 class Cluster(Model):
@@ -83,14 +85,20 @@ def clustering(maps: Sequence[AtomMap], *, rounds: int = ROUNDS, seed: int = 0) 
 def paired(images: Sequence[Arrangement], *, rounds: int = ROUNDS, seed: int = 0) -> Clustering:
     """As `clustering`, of arrangements."""
     rng = np.random.default_rng(seed)
-    seen, drawn = 0, np.zeros(rounds)
+    seen, drawn, together, vacancies = 0, np.zeros(rounds), 0.0, 0
     for one in images:
+        vacancies += int(one.vacant.sum())
         if one.vacant.sum() > 1:
+            marks = scattered(one, rounds, rng)
             seen += int(pair_counts(one.vacant[:, None], one.neighbours)[0])
-            drawn += pair_counts(scattered(one, rounds, rng), one.neighbours)
+            drawn += pair_counts(marks, one.neighbours)
+            sizes, _ = cluster_sizes(one.vacant[:, None], one.neighbours)
+            chance, _ = cluster_sizes(marks, one.neighbours)
+            together += float((sizes**2).sum()) - float((chance**2).sum()) / rounds
     expected = float(drawn.mean())
     p = (1 + int((drawn >= seen).sum())) / (1 + rounds)
-    return Clustering(seen, expected, seen / expected if expected > 0 else None, p)
+    company = max(together, 0.0) / max(vacancies, 1)
+    return Clustering(seen, expected, seen / expected if expected > 0 else None, p, company)
 
 
 def topology(images: Sequence[Arrangement], *, rounds: int = ROUNDS, seed: int = 0) -> Topology:

@@ -92,8 +92,12 @@ def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-
         raise BadInput("a finding lacks its counts", f"missing: {error}", "detect defects again") from error
     # Few pairs among many sites: their number is Poisson's, if nothing draws them together.
     chance = float(stats.poisson.sf(pairs - 1, expected)) if pairs else 1.0
-    together = Clustering(pairs, expected, pairs / expected if expected > 0 else None, chance)
-    finding = _found(tallies, together, reason, findings[0].what, finding_id)
+    total = sum(int(f.details["called"]) for f in good)
+    company = sum(float(f.details["clustering"].get("company", 0.0)) * int(f.details["called"]) for f in good)
+    pooled = Clustering(
+        pairs, expected, pairs / expected if expected > 0 else None, chance, company / max(total, 1)
+    )
+    finding = _found(tallies, pooled, reason, findings[0].what, finding_id)
     return finding.model_copy(
         update={
             "evidence": tuple(dict.fromkeys(e for f in findings for e in f.evidence)),
@@ -129,7 +133,7 @@ def _found(
             "clustering": {
                 "pairs": clusters.pairs, "expected_pairs": round(clusters.expected, 3),
                 "ratio": None if clusters.ratio is None else round(clusters.ratio, 3),
-                "p_value": round(clusters.p_value, 4),
+                "p_value": round(clusters.p_value, 4), "company": round(clusters.company, 4),
             },
         }
         | _bounds(whole),
@@ -164,8 +168,8 @@ def _bounds(whole: Tally) -> dict[str, float]:
 def overdispersion(called: Sequence[float], sites: Sequence[float], clusters: Clustering) -> float:
     """Factor on the binomial variance, at least 1: scatter between images, and vacancies that come together.
 
-    A cluster of c vacancies is one event, not c: with a mean of w neighbours beyond chance, the variance
-    grows by 1 + w (mean cluster size of a compound Poisson).
+    A cluster of c vacancies is one event, not c: of a compound Poisson process the variance grows by the mean size of
+    the cluster that a vacancy is in, itself and its company.
     """
     seen, of = np.array(called, float), np.array(sites, float)
     total, n = seen.sum(), of.sum()
@@ -174,8 +178,7 @@ def overdispersion(called: Sequence[float], sites: Sequence[float], clusters: Cl
         expected = of * total / n
         between = float((((seen - expected) ** 2) / np.maximum(expected * (1 - total / n), 1e-9)).sum())
         between /= len(seen) - 1
-    beyond = 2 * max(clusters.pairs - clusters.expected, 0.0) / max(total, 1.0)
-    return max(1.0, between, 1.0 + (beyond if clusters.p_value < 0.05 else 0.0))
+    return max(1.0, between, 1.0 + (clusters.company if clusters.p_value < 0.05 else 0.0))
 
 
 def interval_of(whole: Tally, spread: float) -> tuple[Interval, float]:

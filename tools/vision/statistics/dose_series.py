@@ -59,7 +59,7 @@ class DoseSeries(Model):
     frames: tuple[dict[str, float], ...]
     """Each: dose, sites, called, density [%]."""
     made: tuple[Made, ...]
-    """Sites whose vacancy was made by the beam while it was looked at."""
+    """Sites whose vacancy was made by the beam while it was looked at; none are named unless the rate is above 0."""
     there: tuple[int, ...]
     """Called sites that were vacant when first looked at."""
     unit: str
@@ -110,7 +110,7 @@ def dose_series(looks: Sequence[Look], *, what: str, unit: str = "e/Å²", sprea
             method=_METHOD, details=common,
             interval=Interval(value=100 * damage * scale, low=100 * slow * scale, high=100 * fast * scale),
         ),
-        frames=tuple(_row(look) for look in looks), made=made, there=there, unit=unit,
+        frames=tuple(_row(look) for look in looks), made=made if slow > 0 else (), there=there, unit=unit,
     )  # fmt: skip
 
 
