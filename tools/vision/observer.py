@@ -26,8 +26,6 @@ _REACH = 3.3
 _NEIGHBOURS = 48
 _CLIP, _OUTLIER = 3.5, 4.0
 """Robust standard deviations at which a copy is cut, and beyond which a site does not count as full."""
-_HOLE = 0.5
-"""Radius of a replaced column, over the spacing."""
 _LEAST_SITES = 80
 _RIDGE = 1e-3
 
@@ -44,8 +42,6 @@ class Bank:
     """k of (n, n): what a column of height 1 gives at another site; zero diagonal."""
     widths: Array
     """(k,) float64 [px]: of the smoothings."""
-    sigma_px: float
-    spacing_px: float
 
     def without(self, missing: Array) -> Array:
         """(n, k): the copies as if what is `missing` (n,) [image units] around each site were there."""
@@ -91,7 +87,7 @@ def bank_of(image: NDArray[np.float32], xy: Array, sigma_px: float, spacing_px: 
         for width in widths
     )
     unit = _overlap(np.zeros(1), sigma_px, widths)
-    return Bank(seen.astype(float), unit, crosstalk, widths, sigma_px, spacing_px)
+    return Bank(seen.astype(float), unit, crosstalk, widths)
 
 
 def _overlap(gap2: Array, sigma_px: float, width: Array | float) -> Array:
@@ -185,18 +181,3 @@ def local_level(value: Array, trusted: Array, part: Around) -> Array:
     mean = (weight * value[part.near]).sum(1) / np.maximum(total, 1e-12)
     level: Array = np.where(total > 2, mean, middle)
     return level
-
-
-def left_between(bank: Bank, weights: Array) -> float:
-    """Brightness that a site keeps where its column is replaced by the level between columns [full columns].
-
-    Where columns overlap on all sides, nobody sees the true background: a hole may be filled up to that level.
-    """
-    sigma, spacing = bank.sigma_px, bank.spacing_px
-    r = (np.arange(60) + 0.5) / 60 * _HOLE * spacing
-    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    gap2 = r[:, None] ** 2 + spacing**2 - 2 * r[:, None] * spacing * np.cos(angle)
-    lattice = np.exp(-0.5 * (r / sigma) ** 2) + 6 * np.exp(-0.5 * gap2 / sigma**2).mean(1)
-    between = 3 * np.exp(-0.5 * spacing**2 / 3 / sigma**2)
-    seen = (lattice - between) * r @ np.exp(-0.5 * (r[:, None] / bank.widths) ** 2) / bank.widths**2
-    return float(np.clip(1 - weights @ seen * (r[1] - r[0]), 0.0, 0.9))
