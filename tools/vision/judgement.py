@@ -53,7 +53,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The image through the filters of one round."""
+    """The image through the filters of one round, in full columns."""
 
     relative: Array
     shallow: dict[int, float | None]

@@ -38,15 +38,25 @@ class Bank:
     """(n, k) float64 [image units]."""
     unit: Array
     """(k,) what a column of height 1 gives at its own site."""
-    crosstalk: tuple[sparse.csr_matrix, ...]
-    """k of (n, n): what a column of height 1 gives at another site; zero diagonal."""
+    crosstalk: Array
+    """(m, k) float64: what a column of height 1 gives at another site, for m pairs of sites."""
+    pairs: tuple[NDArray[np.int32], NDArray[np.int32]]
+    """Columns and row starts of the pairs, as in a sparse (n, n) matrix."""
     widths: Array
     """(k,) float64 [px]: of the smoothings."""
 
     def without(self, missing: Array) -> Array:
         """(n, k): the copies as if what is `missing` (n,) [image units] around each site were there."""
-        filled: Array = self.seen + np.stack([one @ missing for one in self.crosstalk], 1)
+        if not missing.any():
+            return self.seen
+        copies = range(self.seen.shape[1])
+        filled: Array = self.seen + np.stack([self.matrix(self.crosstalk[:, k]) @ missing for k in copies], 1)
         return filled
+
+    def matrix(self, values: Array) -> sparse.csr_matrix:
+        """(n, n) with one value for every pair of sites."""
+        n = len(self.seen)
+        return sparse.csr_matrix((values, *self.pairs), shape=(n, n))
 
 
 @dataclass(frozen=True)
@@ -80,14 +90,12 @@ def bank_of(image: NDArray[np.float32], xy: Array, sigma_px: float, spacing_px: 
     place = xy.T[::-1]
     seen = np.stack([ndimage.map_coordinates(one, place, order=1, mode="nearest") for one in copies], 1)
     pairs = cKDTree(xy).query_pairs(_REACH * spacing_px, output_type="ndarray")
-    both = (pairs.ravel("F"), pairs[:, ::-1].ravel("F"))
     gap2 = np.tile(((xy[pairs[:, 0]] - xy[pairs[:, 1]]) ** 2).sum(1), 2)
-    crosstalk = tuple(
-        sparse.csr_matrix((_overlap(gap2, sigma_px, width), both), shape=(len(xy), len(xy)))
-        for width in widths
-    )
+    both = (gap2, (pairs.ravel("F"), pairs[:, ::-1].ravel("F")))
+    matrix = sparse.csr_matrix(both, shape=(len(xy), len(xy)))
+    crosstalk = np.stack([_overlap(matrix.data, sigma_px, width) for width in widths], 1)
     unit = _overlap(np.zeros(1), sigma_px, widths)
-    return Bank(seen.astype(float), unit, crosstalk, widths)
+    return Bank(seen.astype(float), unit, crosstalk, (matrix.indices, matrix.indptr), widths)
 
 
 def _overlap(gap2: Array, sigma_px: float, width: Array | float) -> Array:
@@ -108,7 +116,9 @@ def around(xy: Array, of: Mask) -> Around:
 def observed(
     bank: Bank, parts: list[Around], missing: Array, trusted: Array, learn: bool
 ) -> tuple[Array, Array]:
-    """(excess (n,), weights (k,)): height of every site over the full columns of its sublattice around it.
+    """(excess (n,) [image units], weights (k,)): height of every site over the full columns of its sublattice around.
+
+    The excess is 0 for a full column, minus its height for a missing one, NaN for sites of no part.
 
     Parameters
     ----------
@@ -122,11 +132,6 @@ def observed(
         (n,) float64: weight of a site among full columns.
     learn
         False: the filter for shot noise alone, while it is not known what is full.
-
-    Returns
-    -------
-    excess
-        (n,) float64 [image units], NaN for sites of no part; 0 for a full column, minus its height for a missing one.
     """
     filled = bank.without(missing)
     weights = _FIRST / float(_FIRST @ bank.unit)
