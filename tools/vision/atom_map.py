@@ -22,6 +22,10 @@ def _none2() -> Array:
     return np.zeros((0, 2))
 
 
+def _none3() -> Array:
+    return np.zeros((0, 3))
+
+
 def _none1() -> Array:
     return np.zeros(0)
 
@@ -136,6 +140,12 @@ class AtomMap:
     extras_xy: Array = field(default_factory=_none2)
     """Atoms between columns, by the network."""
     extras_score: Array = field(default_factory=_none1)
+    atoms_covariance_pm2: Array = field(default_factory=_none3)
+    """(n, 3) float64 [pm²]: xx, yy, xy of the places, with the lattice as prior."""
+    atoms_free_xy: Array = field(default_factory=_none2)
+    """(n, 2) float64 [px]: places by the data alone; for strain and displacements, which the lattice would shrink."""
+    atoms_free_covariance_pm2: Array = field(default_factory=_none3)
+    """(n, 3) float64 [pm²]: xx, yy, xy of those."""
 
     @property
     def examined(self) -> int:

@@ -271,4 +271,13 @@ def _assembled(
         recall=judged.recall, false_calls=judged.false_calls, doubt=quality.doubt(picture), flags=flags,
         cannot_tell=quality.verdict(flags), recall_low=judged.recall_low, recall_high=judged.recall_high,
         sites_classes=judged.classes, sites_posterior=judged.posterior, sites_p_value=judged.p_full,
+        atoms_covariance_pm2=_packed(refined.covariance[column], view.step_pm),
+        atoms_free_xy=view.original(refined.free_xy[column]),
+        atoms_free_covariance_pm2=_packed(refined.free_covariance[column], view.step_pm),
     )  # fmt: skip
+
+
+def _packed(covariance: Array, step_pm: float) -> Array:
+    """(n, 3): xx, yy, xy [pm²] of (n, 2, 2) [px²]."""
+    packed: Array = covariance[:, (0, 1, 0), (0, 1, 1)] * step_pm**2
+    return packed

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from eucentric.knowledge.phases import Column, Phase, State
 from eucentric.tools.vision.columns import Sites, kinds_of
+from eucentric.tools.vision.holes import Hole, hole_of
 from eucentric.tools.vision.mixture import Populations
-from eucentric.tools.vision.observer import Around, Bank, around, bank_of, left_between, observed
+from eucentric.tools.vision.observer import Around, Bank, around, bank_of, observed
 from eucentric.tools.vision.populations import fit_populations
 
 Array = NDArray[np.float64]
@@ -52,7 +53,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The image through the filters of one round."""
+    """The image through the filters of one round, in full columns."""
 
     relative: Array
     shallow: dict[int, float | None]
@@ -80,9 +81,10 @@ def judge(
     bank = bank_of(small, sites.xy, sites.profile.sigma_px, spacing)
     parts = {s: around(sites.xy, sites.sublattice == s) for s in np.unique(sites.sublattice).tolist()}
     height = _judged_height(full, sites, phase)
+    hole = hole_of(small, sites.xy, spacing) if phase.equal_columns else None
     missing, trusted = np.zeros(len(full)), np.where(use, 1.0, 0.05)
     for turn in range(_ROUNDS):
-        seen = _through_filters(bank, parts, sites, phase, height, missing * height, trusted, turn > 0)
+        seen = _through_filters(bank, parts, hole, phase, height, missing * height, trusted, turn > 0)
         judged = _populated(sites, seen, use, phase, full)
         odd = seen.relative > 1 + 4 / max(judged.snr, 1e-6)
         trusted = np.where(use & ~odd, 1 - judged.p_vacancy, 0.05)
@@ -100,7 +102,7 @@ def _judged_height(full: Array, sites: Sites, phase: Phase) -> Array:
 
 
 def _through_filters(
-    bank: Bank, parts: dict[int, Around], sites: Sites, phase: Phase, height: Array, missing: Array,
+    bank: Bank, parts: dict[int, Around], hole: Hole | None, phase: Phase, height: Array, missing: Array,
     trusted: Array, learn: bool,
 ) -> _Seen:  # fmt: skip
     relative = np.ones(len(height))
@@ -113,7 +115,7 @@ def _through_filters(
             excess, weights = observed(bank, some, missing, trusted, learn and group != hollow)
             of = np.isfinite(excess)
             relative[of] = 1 + excess[of] / height[of]
-            shallow[group[0]] = left_between(bank, weights) if phase.equal_columns else None
+            shallow[group[0]] = hole.left(bank.widths, weights, float(height[of][0])) if hole else None
     return _Seen(relative, shallow)
 
 
@@ -154,9 +156,10 @@ def _populated(sites: Sites, seen: _Seen, use: Mask, phase: Phase, full: Array) 
         if fit_on.sum() < _LEAST_SITES:
             continue
         states = column.states if phase.equal_columns else _as_seen(column, group[0], sites, full)
-        fitted = fit_populations(seen.relative[fit_on], states, _background(sites, column))
+        shallow = seen.shallow.get(group[0])
+        fitted = fit_populations(seen.relative[fit_on], states, _background(sites, column), shallow)
         tables.fill(np.flatnonzero(of), seen.relative[of], fitted)
-        calls = fitted.calls(seen.shallow.get(group[0]))
+        calls = fitted.calls()
         recalls.append((calls.recall, calls.low, calls.high, float(fit_on.sum())))
         false += calls.false_rate * float((1 - tables.p_vacancy[fit_on]).sum())
         snr = snr or 1 / fitted.sigma

@@ -15,6 +15,8 @@ TAIL_WIDTH = 1.6
 """Real scatter is not quite Gaussian: a share of every population is this much wider."""
 UNKNOWN = 1e-4 / 6.0
 """Density of sites that are something else: one in ten thousand, anywhere in a range of six full columns."""
+_EXCLUDED = 0.05
+"""Shallow vacancies with a smaller probability than this bear on the interval of recall by less and less."""
 _DARKEST, _BRIGHTEST = -2.5, 3.5
 """Brightness between which calls are integrated."""
 
@@ -46,6 +48,10 @@ class Populations:
     """(s, k): standard deviation, noise and spread together."""
     tail: Array
     """(s,): share of sites whose scatter is wider by `TAIL_WIDTH`."""
+    shallow: float | None = None
+    """Brightness that an empty site might have, if it may be brighter than the states say [full columns]."""
+    p_shallow: float = 0.0
+    """Probability that some are, by what the image shows between empty and full."""
 
     @property
     def sigma(self) -> float:
@@ -79,29 +85,32 @@ class Populations:
             value += weight * one.beyond(relative)
         return value
 
-    def calls(self, shallow: float | None = None) -> Calls:
+    def calls(self) -> Calls:
         """Recall and false calls, by integrating the populations.
 
         Recall is averaged over the vacancy states by their shares; the rate is per site that is not vacant.
-
-        Parameters
-        ----------
-        shallow
-            Brightness that an empty site might have, if it may be brighter than the image says [full columns].
         """
         grid = np.linspace(_DARKEST, _BRIGHTEST, 2401)
+        step = float(grid[1] - grid[0])
         called = self.p_vacancy(grid) > 0.5
-        missing, each = self.missing, list(self._each())
-        mass = np.stack([one.density(grid)[called].sum(0) for one in each]) * (grid[1] - grid[0])
-        recall = np.array([_mean(m[missing], one.shares[missing]) for m, one in zip(mass, each, strict=True)])
-        false = [_mean(m[~missing], one.shares[~missing]) for m, one in zip(mass, each, strict=True)]
+        missing, each = self.missing, self._each()
+        caught = np.stack([one.density(grid)[called].sum(0) for one in each]) * step
+        recall = np.array(
+            [_mean(c[missing], one.shares[missing]) for c, one in zip(caught, each, strict=True)]
+        )
+        false = [_mean(c[~missing], one.shares[~missing]) for c, one in zip(caught, each, strict=True)]
+        value = float(self.weight @ recall)
         low, high = (_quantile(recall, self.weight, q) for q in (0.05, 0.95))
-        if shallow is not None:
-            off = [_mean(one.at_least(shallow).density(grid)[called].sum(0)[missing], one.shares[missing])
-                   for one in each]  # fmt: skip
-            low = min(low, float(self.weight @ np.array(off)) * float(grid[1] - grid[0]))
-        value = min(float(self.weight @ recall), 1.0)
-        return Calls(value, min(low, value), min(max(high, value), 1.0), min(float(self.weight @ false), 1.0))
+        if self.shallow is not None:
+            filled = [one.at_least(self.shallow) for one in each]
+            off = [
+                _mean(one.density(grid)[called].sum(0)[missing], one.shares[missing]) * step for one in filled
+            ]
+            low -= min(1.0, self.p_shallow / _EXCLUDED) * max(low - float(self.weight @ np.array(off)), 0.0)
+        bare = [_mean(one.bare(self.states).density(grid)[called].sum(0)[missing], one.shares[missing]) * step
+                for one in each]  # fmt: skip
+        low, high = min(low, value), max(high, value, float(self.weight @ np.array(bare)))
+        return Calls(min(value, 1.0), low, min(high, 1.0), min(float(self.weight @ false), 1.0))
 
     def _each(self) -> "list[_Mixture]":
         parts = zip(self.shares, self.means, self.widths, self.tail, strict=True)
@@ -136,6 +145,12 @@ class _Mixture:
     def at_least(self, brightness: float) -> "_Mixture":
         """The same with no state darker than this."""
         return _Mixture(self.shares, np.maximum(self.means, brightness), self.widths, self.tail)
+
+    def bare(self, states: tuple[State, ...]) -> "_Mixture":
+        """The same with nothing left in an empty site, light atoms neither."""
+        left = np.array([s.relative if s.vacancy and not s.column_left else 0.0 for s in states])
+        means = self.means[0] + (self.means - self.means[0]) / np.maximum(1 - left, 0.1)
+        return _Mixture(self.shares, means, self.widths, self.tail)
 
     def beyond(self, relative: Array) -> Array:
         """(n,): two-sided tail of the full state."""

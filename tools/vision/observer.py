@@ -26,8 +26,6 @@ _REACH = 3.3
 _NEIGHBOURS = 48
 _CLIP, _OUTLIER = 3.5, 4.0
 """Robust standard deviations at which a copy is cut, and beyond which a site does not count as full."""
-_HOLE = 0.5
-"""Radius of a replaced column, over the spacing."""
 _LEAST_SITES = 80
 _RIDGE = 1e-3
 
@@ -40,17 +38,25 @@ class Bank:
     """(n, k) float64 [image units]."""
     unit: Array
     """(k,) what a column of height 1 gives at its own site."""
-    crosstalk: tuple[sparse.csr_matrix, ...]
-    """k of (n, n): what a column of height 1 gives at another site; zero diagonal."""
+    crosstalk: Array
+    """(m, k) float64: what a column of height 1 gives at another site, for m pairs of sites."""
+    pairs: tuple[NDArray[np.int32], NDArray[np.int32]]
+    """Columns and row starts of the pairs, as in a sparse (n, n) matrix."""
     widths: Array
     """(k,) float64 [px]: of the smoothings."""
-    sigma_px: float
-    spacing_px: float
 
     def without(self, missing: Array) -> Array:
         """(n, k): the copies as if what is `missing` (n,) [image units] around each site were there."""
-        filled: Array = self.seen + np.stack([one @ missing for one in self.crosstalk], 1)
+        if not missing.any():
+            return self.seen
+        copies = range(self.seen.shape[1])
+        filled: Array = self.seen + np.stack([self.matrix(self.crosstalk[:, k]) @ missing for k in copies], 1)
         return filled
+
+    def matrix(self, values: Array) -> sparse.csr_matrix:
+        """(n, n) with one value for every pair of sites."""
+        n = len(self.seen)
+        return sparse.csr_matrix((values, *self.pairs), shape=(n, n))
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,12 @@ def bank_of(image: NDArray[np.float32], xy: Array, sigma_px: float, spacing_px: 
     place = xy.T[::-1]
     seen = np.stack([ndimage.map_coordinates(one, place, order=1, mode="nearest") for one in copies], 1)
     pairs = cKDTree(xy).query_pairs(_REACH * spacing_px, output_type="ndarray")
-    both = (pairs.ravel("F"), pairs[:, ::-1].ravel("F"))
     gap2 = np.tile(((xy[pairs[:, 0]] - xy[pairs[:, 1]]) ** 2).sum(1), 2)
-    crosstalk = tuple(
-        sparse.csr_matrix((_overlap(gap2, sigma_px, width), both), shape=(len(xy), len(xy)))
-        for width in widths
-    )
+    both = (gap2, (pairs.ravel("F"), pairs[:, ::-1].ravel("F")))
+    matrix = sparse.csr_matrix(both, shape=(len(xy), len(xy)))
+    crosstalk = np.stack([_overlap(matrix.data, sigma_px, width) for width in widths], 1)
     unit = _overlap(np.zeros(1), sigma_px, widths)
-    return Bank(seen.astype(float), unit, crosstalk, widths, sigma_px, spacing_px)
+    return Bank(seen.astype(float), unit, crosstalk, (matrix.indices, matrix.indptr), widths)
 
 
 def _overlap(gap2: Array, sigma_px: float, width: Array | float) -> Array:
@@ -112,7 +116,9 @@ def around(xy: Array, of: Mask) -> Around:
 def observed(
     bank: Bank, parts: list[Around], missing: Array, trusted: Array, learn: bool
 ) -> tuple[Array, Array]:
-    """(excess (n,), weights (k,)): height of every site over the full columns of its sublattice around it.
+    """(excess (n,) [image units], weights (k,)): height of every site over the full columns of its sublattice around.
+
+    The excess is 0 for a full column, minus its height for a missing one, NaN for sites of no part.
 
     Parameters
     ----------
@@ -126,11 +132,6 @@ def observed(
         (n,) float64: weight of a site among full columns.
     learn
         False: the filter for shot noise alone, while it is not known what is full.
-
-    Returns
-    -------
-    excess
-        (n,) float64 [image units], NaN for sites of no part; 0 for a full column, minus its height for a missing one.
     """
     filled = bank.without(missing)
     weights = _FIRST / float(_FIRST @ bank.unit)
@@ -185,18 +186,3 @@ def local_level(value: Array, trusted: Array, part: Around) -> Array:
     mean = (weight * value[part.near]).sum(1) / np.maximum(total, 1e-12)
     level: Array = np.where(total > 2, mean, middle)
     return level
-
-
-def left_between(bank: Bank, weights: Array) -> float:
-    """Brightness that a site keeps where its column is replaced by the level between columns [full columns].
-
-    Where columns overlap on all sides, nobody sees the true background: a hole may be filled up to that level.
-    """
-    sigma, spacing = bank.sigma_px, bank.spacing_px
-    r = (np.arange(60) + 0.5) / 60 * _HOLE * spacing
-    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    gap2 = r[:, None] ** 2 + spacing**2 - 2 * r[:, None] * spacing * np.cos(angle)
-    lattice = np.exp(-0.5 * (r / sigma) ** 2) + 6 * np.exp(-0.5 * gap2 / sigma**2).mean(1)
-    between = 3 * np.exp(-0.5 * spacing**2 / 3 / sigma**2)
-    seen = (lattice - between) * r @ np.exp(-0.5 * (r[:, None] / bank.widths) ** 2) / bank.widths**2
-    return float(np.clip(1 - weights @ seen * (r[1] - r[0]), 0.0, 0.9))

@@ -33,6 +33,7 @@ _SIGMA_RANGE = (0.85, 1.15)
 _LEAST_SIGMA = 0.01
 _BINS_PER_SIGMA, _DARKEST, _BRIGHTEST = 8, -2.5, 5.0
 _ROUNDS = 15
+_DEPTHS = 6
 _LEAST_WEIGHT = 1e-3
 """A value of the scale that explains the image less well than this is left out."""
 
@@ -64,7 +65,12 @@ class _Now:
     tail: Array
 
 
-def fit_populations(relative: Array, states: tuple[State, ...], background_over_height: float) -> Populations:
+def fit_populations(
+    relative: Array,
+    states: tuple[State, ...],
+    background_over_height: float,
+    shallow: float | None = None,
+) -> Populations:
     """Expectation maximisation of shares, noise and level for every value of the scale, and how likely each is.
 
     Parameters
@@ -75,6 +81,8 @@ def fit_populations(relative: Array, states: tuple[State, ...], background_over_
         What a site of this kind may hold, the full column first.
     background_over_height
         Background at a column over the column's height; it says how shot noise falls for dim columns.
+    shallow
+        Brightness that an empty site might have, if it may be brighter than the states say [full columns].
     """
     known = _known(relative, states, background_over_height)
     now = _mixture(known, np.full(len(_SCALES), float(np.median(relative))), known.first_sigma,
@@ -83,10 +91,36 @@ def fit_populations(relative: Array, states: tuple[State, ...], background_over_
         now = _turn(known, now)
     weight = _weight(known, now)
     keep = weight > _LEAST_WEIGHT * weight.max()
+    best = int(np.argmax(weight))
+    missing = np.array([state.vacancy for state in states])
     return Populations(
         states, weight[keep] / weight[keep].sum(), now.shares[keep], now.means[keep], now.widths[keep],
-        now.tail[keep, 0],
+        now.tail[keep, 0], shallow, 0.0 if shallow is None else _p_shallow(known, now, best, missing, shallow),
     )  # fmt: skip
+
+
+def _p_shallow(known: _Known, now: _Now, best: int, missing: NDArray[np.bool_], shallow: float) -> float:
+    """Probability that empty sites have any brightness up to `shallow`, and not all the same one."""
+    joint = _joint(known, now)[best]
+    others = joint[:, ~missing].sum(1) + UNKNOWN
+    own = joint[:, missing].sum(1)
+    share = float(now.shares[best, missing].sum())
+    spread = np.zeros_like(own)
+    for depth in np.linspace(0, 1, _DEPTHS):
+        means = now.means[best] + depth * np.maximum(shallow - now.means[best], 0)
+        dense = density(known.value[:, None], means, now.widths[best], now.tail[best])
+        spread += (now.shares[best] * dense)[:, missing].sum(1) / _DEPTHS
+    odds = [_explained(known.count, one / share, others, share) for one in (own, spread)]
+    return float(1 / (1 + np.exp(np.clip(odds[0] - odds[1], -50, 50))))
+
+
+def _explained(count: Array, missing: Array, others: Array, share: float) -> float:
+    """Log-likelihood with the share of empty sites that explains the image best."""
+    rest = others / max(1 - share, 1e-6)
+    for _ in range(8):
+        p = share * missing / (share * missing + (1 - share) * rest)
+        share = float(np.clip(count @ p / count.sum(), 1e-6, 0.5))
+    return float(count @ np.log(share * missing + (1 - share) * rest))
 
 
 def _known(relative: Array, states: tuple[State, ...], background: float) -> _Known:
