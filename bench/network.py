@@ -149,7 +149,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
             continue
         cpu = time.process_time()
         points = network_points(pixels, known.spacing_angstrom, atoms.pixel_pm, network)
-        both = together(atoms, points, network.card.fusion)
+        both = together(atoms, points, network.card.fusion.get(known.name))
         shape, pixel_a = (pixels.shape[0], pixels.shape[1]), atoms.pixel_pm / 100
         margin = rules.margin_px(known.a_angstrom, pixel_a)
         tally = rules.score(points.atoms_xy, atoms.atoms_xy, rules.ATOM_RADIUS_A, pixel_a, shape, margin)

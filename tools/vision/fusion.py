@@ -66,7 +66,7 @@ def read_again(atoms: AtomMap, image: NDArray[np.float32], network: "Network") -
     points = network_points(image, atoms.phase.spacing_angstrom, size, network)
     if not len(atoms.sites_xy):
         return network_only(atoms, points)
-    return together(atoms, points, network.card.fusion)
+    return together(atoms, points, network.card.fusion.get(atoms.phase.name))
 
 
 def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> AtomMap:
@@ -102,7 +102,7 @@ def _logit(p: Array) -> Array:
 
 def contradicted(p: Array, score: Array, fusion: Fusion | None) -> Mask:
     """(n,) bool: called by the lattice stage and improbable by both, or the other way."""
-    if fusion is None:
+    if fusion is None or fusion.gain <= 0:  # then the network's word adds nothing to the lattice stage's
         return np.zeros(len(p), bool)
     both = fused(p, score, fusion)
     odd: Mask = np.logical_or((p > 0.5) & (both < _AGAINST), (p < 0.5) & (both > _FOR))
