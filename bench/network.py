@@ -141,7 +141,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
     known, rows, bars = phase("Ti3C2"), {}, []
     paths = sorted(folder.glob("*.tif"))
     for path in paths[:2] if quick else paths:
-        pixels, _ = read_image(path)
+        pixels, frame = read_image(path)
         cpu = time.process_time()
         atoms = find_atoms(pixels, known)
         lattice_s = time.process_time() - cpu
@@ -157,7 +157,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
         rows[name] = {
             "f1": round(tally.f1, 4), "apart_pm": round(tally.rms_pm, 1), "agreement": round(both.agreement or 0.0, 4),
             "vacancies_network": len(points.vacancies_xy), "vacancies_lattice": len(atoms.vacancies_xy),
-            "unknown": both.sites_state.count("unknown"), "between_columns": len(both.extras_xy),
+            "learnt_from": frame.sha256 in network.card.images, "unknown": both.sites_state.count("unknown"), "between_columns": len(both.extras_xy),
             "lattice_cpu_s": round(lattice_s, 3), "network_cpu_s": round(time.process_time() - cpu, 3),
             "flags": [code for code, _ in both.flags],
         }  # fmt: skip

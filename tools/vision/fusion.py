@@ -77,11 +77,15 @@ def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> At
     extras = _between(atoms, points)
     agreed = agreement(atoms, points)
     flags = atoms.flags
-    if agreed < _LITTLE_AGREEMENT and atoms.snr > _READABLE_SNR:
+    doubt = 0.0
+    if atoms.snr > _READABLE_SNR:
+        doubt = min(0.5 * (1 - agreed) / (1 - _LITTLE_AGREEMENT), 1.0)
+    if doubt > 0.5:
         text = f"lattice and network agree on {agreed:.0%} of the columns only"
         flags = (*flags, ("stages_disagree", text))
     return dataclasses.replace(
         atoms, sites_state=state, sites_network=score, agreement=agreed, flags=flags,
+        doubt=max(atoms.doubt, doubt),
         extras_xy=points.extras_xy[extras], extras_score=points.extras_score[extras],
         network_sha256=points.model_sha256,
     )  # fmt: skip
