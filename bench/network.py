@@ -141,7 +141,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
     known, rows, bars = phase("Ti3C2"), {}, []
     paths = sorted(folder.glob("*.tif"))
     for path in paths[:2] if quick else paths:
-        pixels, _ = read_image(path)
+        pixels, frame = read_image(path)
         cpu = time.process_time()
         atoms = find_atoms(pixels, known)
         lattice_s = time.process_time() - cpu
@@ -149,7 +149,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
             continue
         cpu = time.process_time()
         points = network_points(pixels, known.spacing_angstrom, atoms.pixel_pm, network)
-        both = together(atoms, points, network.card.fusion)
+        both = together(atoms, points, network.card.fusion.get(known.name))
         shape, pixel_a = (pixels.shape[0], pixels.shape[1]), atoms.pixel_pm / 100
         margin = rules.margin_px(known.a_angstrom, pixel_a)
         tally = rules.score(points.atoms_xy, atoms.atoms_xy, rules.ATOM_RADIUS_A, pixel_a, shape, margin)
@@ -157,7 +157,7 @@ def _real(network: Network, quick: bool) -> tuple[dict[str, Any], list[dict[str,
         rows[name] = {
             "f1": round(tally.f1, 4), "apart_pm": round(tally.rms_pm, 1), "agreement": round(both.agreement or 0.0, 4),
             "vacancies_network": len(points.vacancies_xy), "vacancies_lattice": len(atoms.vacancies_xy),
-            "unknown": both.sites_state.count("unknown"), "between_columns": len(both.extras_xy),
+            "learnt_from": frame.sha256 in network.card.images, "unknown": both.sites_state.count("unknown"), "between_columns": len(both.extras_xy),
             "lattice_cpu_s": round(lattice_s, 3), "network_cpu_s": round(time.process_time() - cpu, 3),
             "flags": [code for code, _ in both.flags],
         }  # fmt: skip

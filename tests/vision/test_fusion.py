@@ -9,7 +9,7 @@ from eucentric.knowledge.phases import phase
 from eucentric.tools.vision.fusion import agreement, contradicted, fused, read_atoms, together
 from eucentric.tools.vision.network import Fusion, NetworkPoints, network_points, open_network
 
-BOTH = Fusion(offset=0.1, lattice=0.8, network=0.5, sites=100, gain=0.0)
+BOTH = Fusion(offset=0.1, lattice=0.8, network=0.5, sites=100, gain=0.001)
 
 
 def test_fusion_rises_with_either_and_stays_between_0_and_1():
@@ -34,7 +34,8 @@ def test_fusion_rises_with_either_and_stays_between_0_and_1():
 )
 def test_only_a_strong_contradiction_makes_a_site_unknown(p, score, odd):
     assert contradicted(np.array([p]), np.array([score]), BOTH)[0] == odd
-    assert not contradicted(np.array([p]), np.array([score]), None)[0]
+    for nothing in (None, BOTH.model_copy(update={"gain": -0.001})):
+        assert not contradicted(np.array([p]), np.array([score]), nothing)[0]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from eucentric.cli.train import train
 from eucentric.core.errors import BadInput
 from eucentric.knowledge import projection
+from eucentric.tools.vision import read_image
+from eucentric.tools.vision.corrections import Correction, Said, add_corrections
 from eucentric.tools.vision.network import open_network
 from eucentric.tools.vision.network.prepare import plan_of
 
@@ -35,7 +37,7 @@ def test_a_cif_becomes_a_model_with_a_card(tmp_path):
     card = answer["card"]
     assert (card["steps"], card["seed"], card["threads"], card["name"]) == (3, 7, 1, "new")
     assert sum(row["atoms"] for row in card["figures"].values()) > 100
-    assert card["fusion"] is None  # the lattice stage does not read this one
+    assert card["fusion"] == {}  # the lattice stage does not read this one
     assert open_network(out).card.sha256 == card["sha256"]
     assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8")) == card
 
@@ -79,6 +81,40 @@ def test_an_image_labels_itself(picture):
 def test_an_image_is_not_validated_on_itself(picture):
     with pytest.raises(BadInput, match="validated on"):
         plan_of(["Ti3C2"], images=[picture], validation=[picture], seed=1, steps=2, minutes=None, name="x")
+
+
+def test_a_persons_word_goes_over_the_programs(picture, tmp_path):
+    pixels, frame = read_image(picture)
+    plan = plan_of(["Ti3C2"], images=[picture], seed=1, steps=2, minutes=None, name="x")
+    before = plan.images[0].scene
+    middle = np.array(pixels.shape[::-1]) / 2
+    full = before.atoms_xy[np.argmin(np.hypot(*(before.atoms_xy - middle).T))]
+    empty = before.vacancies_xy[0]
+    add_corrections(tmp_path / "said.jsonl", [
+        said(picture, frame, full, "vacancy"), said(picture, frame, empty, "unknown"),
+    ])  # fmt: skip
+    # The image is found by what the corrections are about.
+    plan = plan_of(["Ti3C2"], corrections=[tmp_path / "said.jsonl"], seed=1, steps=2, minutes=None, name="x")
+    after = plan.images[0].scene
+    assert plan.corrections == 2
+    assert np.hypot(*(after.vacancies_xy - full).T).min() < 2
+    assert np.hypot(*(after.atoms_xy - full).T).min() > 5
+    assert np.hypot(*(after.unsure_xy - empty).T).min() < 2
+    assert np.hypot(*(after.vacancies_xy - empty).T).min() > 5
+
+
+def said(path, frame, xy, label):
+    return Correction(
+        utc="2026-11-28T09:00:00Z", by="a", why="seen", image=str(path), image_sha256=frame.sha256, material="Ti3C2",
+        method="m", site=0, x_px=float(xy[0]), y_px=float(xy[1]), label=label, was=Said(state="full", p_vacancy=0.0),
+    )  # fmt: skip
+
+
+def test_corrections_of_an_image_that_is_gone_are_refused(picture, tmp_path):
+    _, frame = read_image(picture)
+    add_corrections(tmp_path / "said.jsonl", [said(tmp_path / "gone.npy", frame, (50, 50), "full")])
+    with pytest.raises(BadInput, match="not there"):
+        plan_of(["Ti3C2"], corrections=[tmp_path / "said.jsonl"], seed=1, steps=2, minutes=None, name="x")
 
 
 def test_an_image_without_a_lattice_labels_nothing(tmp_path):

@@ -66,7 +66,7 @@ def read_again(atoms: AtomMap, image: NDArray[np.float32], network: "Network") -
     points = network_points(image, atoms.phase.spacing_angstrom, size, network)
     if not len(atoms.sites_xy):
         return network_only(atoms, points)
-    return together(atoms, points, network.card.fusion)
+    return together(atoms, points, network.card.fusion.get(atoms.phase.name))
 
 
 def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> AtomMap:
@@ -77,11 +77,15 @@ def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> At
     extras = _between(atoms, points)
     agreed = agreement(atoms, points)
     flags = atoms.flags
-    if agreed < _LITTLE_AGREEMENT and atoms.snr > _READABLE_SNR:
+    doubt = 0.0
+    if atoms.snr > _READABLE_SNR:
+        doubt = min(0.5 * (1 - agreed) / (1 - _LITTLE_AGREEMENT), 1.0)
+    if doubt > 0.5:
         text = f"lattice and network agree on {agreed:.0%} of the columns only"
         flags = (*flags, ("stages_disagree", text))
     return dataclasses.replace(
         atoms, sites_state=state, sites_network=score, agreement=agreed, flags=flags,
+        doubt=max(atoms.doubt, doubt),
         extras_xy=points.extras_xy[extras], extras_score=points.extras_score[extras],
         network_sha256=points.model_sha256,
     )  # fmt: skip
@@ -102,7 +106,7 @@ def _logit(p: Array) -> Array:
 
 def contradicted(p: Array, score: Array, fusion: Fusion | None) -> Mask:
     """(n,) bool: called by the lattice stage and improbable by both, or the other way."""
-    if fusion is None:
+    if fusion is None or fusion.gain <= 0:  # then the network's word adds nothing to the lattice stage's
         return np.zeros(len(p), bool)
     both = fused(p, score, fusion)
     odd: Mask = np.logical_or((p > 0.5) & (both < _AGAINST), (p < 0.5) & (both > _FOR))

@@ -25,16 +25,24 @@ _RIDGE = 0.1
 _LEAST_P = 1e-4
 
 
-def fit_fusion(
+def fit_fusions(
     network: Network, crystals: Sequence[tuple[ProjectedCell, Phase]], seed: int, each: int, recipe: Recipe
+) -> dict[str, Fusion]:
+    """Coefficients for every phase with enough vacancies in scenes that the lattice stage can read."""
+    fitted = {phase.name: fit_fusion(network, cell, phase, seed, each, recipe) for cell, phase in crystals}
+    return {name: one for name, one in fitted.items() if one is not None}
+
+
+def fit_fusion(
+    network: Network, cell: ProjectedCell, phase: Phase, seed: int, each: int, recipe: Recipe
 ) -> Fusion | None:
-    """Coefficients from the even scenes, their gain on the odd ones; None if too few scenes could be read."""
+    """Coefficients from the even scenes, their gain on the odd ones; None if too few could be read."""
     whole = recipe.model_copy(update={"boundary": 0.0, "hole": 0.0, "amorphous": 0.0, "counts": (1.0, 20.0)})
     halves: list[list[Array]] = [[], []]
-    for number in range(each * len(crystals)):
-        cell, phase = crystals[number % len(crystals)]
-        rows = _sites_of(network, cell, phase, np.random.default_rng([seed, 4, number]), whole)
-        halves[(number // len(crystals)) % 2].append(rows)
+    for number in range(each):
+        halves[number % 2].append(
+            _sites_of(network, cell, phase, np.random.default_rng([seed, 4, number]), whole)
+        )
     fit, check = (np.concatenate(half) if half else np.zeros((0, 3)) for half in halves)
     if not fit[:, 2].any() or not check[:, 2].any():
         return None

@@ -59,7 +59,8 @@ class Card(Model):
     """On scenes drawn from another stream of random numbers, and on validation images."""
     recipe: dict[str, Any]
     limits: tuple[str, ...]
-    fusion: Fusion | None = None
+    fusion: dict[str, Fusion] = Field(default_factory=dict)
+    """By phase, for those that the lattice stage reads."""
 
 
 LIMITS = (
@@ -85,10 +86,10 @@ def card_text(card: Card) -> str:
         *(_figure_line(name, row) for name, row in card.figures.items()),
         *(f"Limit     {visible(limit, limit=300)}" for limit in card.limits),
     ]
-    if card.fusion is not None:
-        lines.append(
-            f"Fusion    fitted on {card.fusion.sites:,} sites, gain {card.fusion.gain:+.5f} nats a site"
-        )
+    lines += [
+        f"Fusion    {visible(name, limit=40)}: {one.sites:,} sites, gain {1000 * one.gain:+.2f} millinats a site"
+        for name, one in card.fusion.items()
+    ]
     return "\n".join(lines)
 
 

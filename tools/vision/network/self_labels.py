@@ -39,10 +39,18 @@ def labelled(image: np.ndarray, atoms: AtomMap, name: str, said: Corrections | N
         row = int(np.argmin(gap))
         if gap[row] <= _REACH * spacing_px:
             vacant[row], extra[row], unsure[row] = label == "vacancy", label == "extra", label == "unknown"
-            half[row] = label in ("full", "extra") or (label == "vacancy" and half[row])
+            left = half[row] and _several(atoms, row)  # one S of two may be left; of one Ti nothing is
+            half[row] = label in ("full", "extra") or (label == "vacancy" and left)
     place = xy.copy()
     place[atoms.atoms_site] = atoms.atoms_xy
     return Scene(
         pixels, atoms.pixel_pm / 100, place[half], xy[vacant], place[extra], xy[unsure],
         atoms.counts_per_column,
     )  # fmt: skip
+
+
+def _several(atoms: AtomMap, row: int) -> bool:
+    """Whether a full column of the site holds more than one heavy atom."""
+    columns = atoms.phase.columns
+    elements = columns[min(int(atoms.sites_sublattice[row]), len(columns) - 1)].elements
+    return elements.count(elements[0]) > 1

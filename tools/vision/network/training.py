@@ -10,7 +10,7 @@ import torch
 
 from eucentric.knowledge.phases import Phase
 from eucentric.knowledge.projection import ProjectedCell
-from eucentric.tools.vision.network.calibrate import fit_fusion
+from eucentric.tools.vision.network.calibrate import fit_fusions
 from eucentric.tools.vision.network.card import LIMITS, Card
 from eucentric.tools.vision.network.examples import Example, piece_of, pool_of
 from eucentric.tools.vision.network.figures import drawn_figures, image_figures
@@ -27,8 +27,8 @@ _POOL = 1600
 _CHECKS = 48
 """Scenes that the figures are made of; fewer after a training of fewer than ten steps for each."""
 _TIMED_STEPS = 5
-_FUSED = 24
-"""Scenes that the calibration of both stages is fitted on, at most."""
+_FUSED = 12
+"""Scenes of each phase that the calibration of both stages is fitted on, at most."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,6 @@ def _measured(plan: Plan, learnt: Learnt, steps: int, cpu_s: float) -> Card:
     checks = max(3, min(_CHECKS, steps // 10)) // len(cells)
     figures = drawn_figures(network, cells, plan.seed, max(1, checks), plan.recipe)
     figures |= image_figures(network, [(one.name, one.scene, one.spacing_a) for one in plan.validation])
-    fusion = None
-    if plan.readable:
-        each = max(2, _FUSED // len(plan.readable))
-        fusion = fit_fusion(network, plan.readable, plan.seed, each, plan.recipe)
+    each = max(2, min(_FUSED, steps // 10))
+    fusion = fit_fusions(network, plan.readable, plan.seed, each, plan.recipe)
     return card.model_copy(update={"figures": figures, "fusion": fusion})
