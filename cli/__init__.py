@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "List runs, show one, verify the ledger."),
     "dose": ("dose", "What dose a specimen, or one spot of it, has had; a map."),
     "detect": ("detect", "Find atoms and vacancies in image files."),
+    "recommend": (
+        "recommend",
+        "Which dose, dwell, pixel size and fields finding vacancies takes.",
+    ),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
     "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
     "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),
