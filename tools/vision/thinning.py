@@ -184,7 +184,7 @@ def _part(pixels: Array, share: Array, exact: bool, rng: np.random.Generator) ->
         )  # nothing of a missing pixel goes where none of it lies
     known = np.where(np.isfinite(pixels), pixels, 0)
     whole = np.maximum(np.rint(known), 0)
-    dealt: Array = rng.binomial(whole.astype(np.int64), crossed) + np.where(
-        crossed > 0.5, pixels - whole, 0.0
-    )
-    return np.where(np.isfinite(pixels) | (crossed == 0), dealt, np.nan)
+    gone = rng.binomial(whole.astype(np.int64), crossed).astype(np.float64)
+    part = gone + np.where(crossed > 0.5, pixels - whole, 0.0)
+    result: Array = np.where(np.isfinite(pixels) | (crossed == 0), part, np.nan)
+    return result
