@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("detect", "Find atoms and vacancies in image files."),
     "defects": ("defects", "What detect found: over samples, compared, against dose, corrected by hand."),
     "train": ("train", "Train a small network for a material, from a CIF, from images."),
+    "recommend": (
+        "recommend",
+        "Which dose, dwell, pixel size and fields finding vacancies takes.",
+    ),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
     "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
     "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),

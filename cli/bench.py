@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "defect-statistics": "Intervals, tests and dose series on drawn lattices of known truth: do they keep their word?",
     "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
+    "detection-limits": "Frames thinned in dose and pixels: what is found, and did `recommend` say so? [DIR]",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
     "frame": "CPU of one simulated frame, beside the reference kernel.",

@@ -131,17 +131,17 @@ def vacancy_of(phase: Phase, kind: str) -> tuple[Column, State]:
     )
 
 
-CORE_SHARE: Final = 0.62
+CORE_SHARE: Final = 0.75
 """Share of a column's scattered electrons that its Gaussian core holds; probe tails put the rest between columns
-(multislice images of Ti3C2O2 and MoS2, source 0.7-1.1 Å: 0.45-0.75)."""
-EFFICIENCY: Final = 1.08
+(multislice images of Ti3C2O2 and MoS2 with a source of 0.7-0.87 Å; 0.5 at 1.1 Å)."""
+EFFICIENCY: Final = 1.0
 """d' of the detector over that of an ideal filter that has the core's counts alone: what it must estimate costs, what
-a missing column takes along of its tails gains (multislice images of Ti3C2O2 and MoS2, V_Ti, V_Mo and V_S)."""
+a missing column takes along of its tails gains (V_Ti, V_Mo and V_S in the same images)."""
 DOSE_FACTOR: Final = 2.0
 """A predicted dose is good to this factor either way (95 %): source size and contamination are not known before."""
-_PAIRED: Final = 1.5
-"""Brightness of two atoms of a kind over each other, over their sum; one that is left alone is one (S2 in MoS2)."""
-_TAILS: Final = 1.25
+_TOGETHER: Final = 1.2
+"""Atoms of a kind over each other are brighter than their sum: what one leaves behind is less (S2 in MoS2)."""
+_TAILS: Final = 1.07
 """A missing atom takes its tails along, which a full column's height above its surroundings leaves out."""
 _USUAL_FLOOR: Final = 0.045
 """Scatter of full columns that is no shot noise, over their brightness: jitter, drift, contamination."""
@@ -159,19 +159,12 @@ def column_sigma_a(voltage_kv: float, convergence_mrad: float, pixel_pm: float =
 
 def column_cross_section_a2(column: Column, voltage_kv: float) -> float:
     """What of a column's scattering shows as counts of its core [Å²]: counts over the mean dose."""
-    return (
-        CORE_SHARE * _together(column) * sum(haadf_cross_section_a2(e, voltage_kv) for e in column.elements)
-    )
+    return CORE_SHARE * sum(haadf_cross_section_a2(element, voltage_kv) for element in column.elements)
 
 
-def _together(column: Column) -> float:
-    """Brightness of a column over the sum of its atoms."""
-    return _PAIRED if column.elements.count(column.elements[0]) > 1 else 1.0
-
-
-def contrast_of(column: Column, state: State) -> float:
+def contrast_of(state: State) -> float:
     """What a vacancy takes away over the brightness of a full column, as an image shows it."""
-    return _TAILS * (1 - state.relative / (_together(column) if state.column_left else 1.0))
+    return _TAILS * (1 - state.relative / (_TOGETHER if state.column_left else 1.0))
 
 
 def predicted_law(
@@ -187,7 +180,7 @@ def predicted_law(
         Pixel size of the image [pm]; a coarse pixel widens the column.
     """
     column, state = vacancy_of(phase, kind)
-    lost = contrast_of(column, state)
+    lost = contrast_of(state)
     sigma = column_sigma_a(voltage_kv, convergence_mrad, pixel_pm)
     ideal = lost**2 * _information(phase, column, sigma)
     value = EFFICIENCY**2 * ideal
@@ -208,8 +201,7 @@ def _information(phase: Phase, column: Column, sigma_a: float) -> float:
     image = own + sum(
         weight * _profile(x - dx, y - dy, sigma_a) for dx, dy, weight in _neighbours(phase, column)
     )
-    own_weight = column.weight * _together(column)
-    mean = sum(one.weight * _together(one) for one in phase.columns) / own_weight / (3 * phase.site_area_a2)
+    mean = sum(one.weight for one in phase.columns) / column.weight / (3 * phase.site_area_a2)
     image = image + mean * ((1 - CORE_SHARE) / CORE_SHARE + _BACKGROUND)
     return float((own**2 / image).sum() * _GRID_A**2)
 
@@ -221,8 +213,7 @@ def _profile(x: NDArray[np.float64], y: NDArray[np.float64], sigma_a: float) -> 
 
 def _neighbours(phase: Phase, column: Column) -> list[tuple[float, float, float]]:
     """(x, y, brightness over the column's own) of the six sites around it, which alternate between the others."""
-    own = column.weight * _together(column)
-    weights = [one.weight * _together(one) / own for one in phase.columns] + [0.0] * (3 - len(phase.columns))
+    weights = [one.weight / column.weight for one in phase.columns] + [0.0] * (3 - len(phase.columns))
     others = [weight for n, weight in enumerate(weights) if n != phase.columns.index(column)]
     d, turn = phase.spacing_angstrom, math.pi / 3
     return [(d * math.cos(n * turn), d * math.sin(n * turn), others[n % 2]) for n in range(6)]

@@ -103,6 +103,7 @@ def recommend(
     spent_e_per_a2: float = 0.0,
     law: VacancyLaw | None = None,
     dose_per_count: float | None = None,
+    least_counts: float = 0.0,
     pixel_pm: float | None = None,
     width_px: int = 512,
 ) -> Recommendation:
@@ -116,6 +117,8 @@ def recommend(
         What overviews and focusing give to the same atoms [e/Å²].
     law, dose_per_count
         From a frame: recall by counts, and mean dose for one count [e/Å²]. Left out: from physics.
+    least_counts
+        Counts below which the detector was seen not to tell, whatever the law says.
     pixel_pm
         Pixel size; left out: chosen.
 
@@ -135,11 +138,11 @@ def recommend(
         pixel_pm=first_pm,
     )
     section = 1 / dose_per_count if dose_per_count else column_cross_section_a2(column, optics.voltage_kv)
-    counts = law.counts_for(wanted.recall)
+    counts = max(law.counts_for(wanted.recall), least_counts)
     recipe = _recipe(
         phase, optics, limit_e_per_a2, spent_e_per_a2, section, counts, wanted.recall, pixel_pm, width_px
     )
-    return _told(phase, wanted, optics, limit_e_per_a2, law, recipe)
+    return _told(phase, wanted, optics, limit_e_per_a2, law, recipe, least_counts)
 
 
 def _check(wanted: Wanted, phase: Phase, pixel_pm: float | None) -> None:
@@ -174,9 +177,12 @@ def _recipe(
 
 
 def _told(
-    phase: Phase, wanted: Wanted, optics: Optics, limit: float | None, law: VacancyLaw, recipe: AtomicRecipe
-) -> Recommendation:
-    needed, interval = law.counts_for(wanted.recall), law.counts_interval(wanted.recall)
+    phase: Phase, wanted: Wanted, optics: Optics, limit: float | None, law: VacancyLaw, recipe: AtomicRecipe,
+    least: float,
+) -> Recommendation:  # fmt: skip
+    needed, *interval = (
+        max(c, least) for c in (law.counts_for(wanted.recall), *law.counts_interval(wanted.recall))
+    )
     per_count = (
         recipe.needed_budget_e_per_a2 * (1 - MARGIN) - recipe.elsewhere_e_per_a2
     ) / recipe.needed_counts

@@ -79,7 +79,7 @@ def run(args: Args, context: Context) -> Result:
     advice = recommend(
         material, wanted, optics_of(args.probe_current_pa, context), limit_e_per_a2=limit,
         law=limits.law if limits else None, dose_per_count=limits.dose_per_count if limits else None,
-        pixel_pm=args.pixel_pm, width_px=args.width_px,
+        least_counts=(limits.silent_below or 0.0) if limits else 0.0, pixel_pm=args.pixel_pm, width_px=args.width_px,
     )  # fmt: skip
     return Result(
         material=material.name, frame=args.frame and context.records.frame(args.frame).id, recommendation=advice,

@@ -5,7 +5,7 @@ for; the stage is not moved. The beam shift is put back afterwards, the focus th
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from eucentric.tools import acquire_image, acquire_series, autofocus
 from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.scanning import ScanArgs, frames_cost
 
+_FARTHEST_NM: Final = 2000.0
+"""A fresh area farther away than this is another place."""
 Why = Literal["refocus", "more_dose", "shorter_dwell"]
 
 
@@ -82,7 +84,7 @@ def _beside(before_nm: float, aside_nm: float, able: Capabilities) -> float:
     spec = able.optic("beam_shift_y")
     unit = OPTICS["beam_shift_y_nm"].factor
     for target in (before_nm + aside_nm, before_nm - aside_nm):
-        if spec is not None and spec.lower / unit <= target <= spec.upper / unit:
+        if spec is not None and aside_nm <= _FARTHEST_NM and spec.lower / unit <= target <= spec.upper / unit:
             return target
     raise LimitRefused(
         f"no fresh area {aside_nm:.0f} nm beside this one",
@@ -120,7 +122,7 @@ def cost(args: Args, setting: Setting) -> Cost:
     image = frames_cost(scan, setting, args.frames, beside=True)
     if args.why != "refocus":
         return image
-    beside = args.focus_beside_nm or _clear(setting.capabilities, scan.fov_nm)
+    beside = args.focus_beside_nm or min(_clear(setting.capabilities, scan.fov_nm), _FARTHEST_NM)
     focus = autofocus.cost(autofocus.Args(beside_nm=beside), setting)
     return Cost(
         seconds=focus.seconds + image.seconds, mean_dose_e_per_a2=focus.mean_dose_e_per_a2,

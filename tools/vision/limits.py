@@ -79,6 +79,8 @@ class Limits(Model):
     dose_per_count: float | None
     """Mean dose for one count in a full column of the kind [e/Å²]; None if the frame's dose is not known."""
     thinning: str
+    silent_below: float | None = None
+    """Counts at which the detector still could not tell, whatever the law says; None: it could everywhere."""
     cannot_tell: str = ""
 
 
@@ -152,6 +154,7 @@ def measure_limits(
         material=phase.name, kind=state.name, points=tuple(points), thinning=electrons.how,
         law=_law(points, source, state.name), lost=source.lost,
         dose_per_count=dose_e_per_a2 / count if dose_e_per_a2 and count else None,
+        silent_below=max((p.counts for p in points if p.cannot_tell), default=None),
     )  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def _source(
 ) -> _Source:
     """Vacancies planted as dark as those that the frame has, or as the phase says if it has none."""
     column, state = vacancy_of(phase, kind)
-    lost = _as_seen(full, state.name) or contrast_of(column, state)
+    lost = _as_seen(full, state.name) or contrast_of(state)
     trial = plant(electrons, full, column, _STRENGTH * lost, _MOST_PLANTED, rng)
     strength = _STRENGTH
     if len(trial.xy):
@@ -291,7 +294,7 @@ class _Area:
 
 def _law(points: Sequence[Point], source: _Source, kind: str) -> VacancyLaw | None:
     """The law of d' from how full columns scatter at each dose, with its scale from the planted ones found."""
-    read = [p for p in points if p.snr > 0 and p.pixel_pm == points[0].pixel_pm]
+    read = [p for p in points if p.snr > 0 and p.pixel_pm == points[0].pixel_pm and not p.cannot_tell]
     if len(read) < 2:
         return None
     n, variance = np.array([p.counts for p in read]), np.array([(source.lost * p.snr) ** -2.0 for p in read])

@@ -78,7 +78,7 @@ def _by_noise(pixels: Array) -> tuple[float, float]:
     count = np.maximum(np.bincount(rows, minlength=24), 1)
     x = np.bincount(rows, level.ravel(), 24) / count
     y = np.bincount(rows, variance.ravel(), 24) / count
-    gain, at_zero = (float(v) for v in np.polyfit(x, y, 1))
+    gain, at_zero = (float(v) for v in np.polyfit(x, y, 1, w=1 / np.maximum(y, 1e-30)))
     if not gain > 1e-9 * max(float(np.ptp(level)), 1e-30) or not float(y.mean()) > 0:
         raise BadInput(
             "no counts are known for this frame, and its noise does not grow with brightness",
@@ -177,10 +177,14 @@ def _dealt(pixels: Array, factor: float, exact: bool, rng: np.random.Generator) 
 
 def _part(pixels: Array, share: Array, exact: bool, rng: np.random.Generator) -> Array:
     """What of each pixel goes to the next wider one."""
+    crossed = np.broadcast_to(share, pixels.shape)
     if not exact:
-        return pixels * share
+        return np.where(
+            crossed > 0, pixels * crossed, 0.0
+        )  # nothing of a missing pixel goes where none of it lies
     known = np.where(np.isfinite(pixels), pixels, 0)
     whole = np.maximum(np.rint(known), 0)
-    crossed = np.broadcast_to(share, pixels.shape)
-    dealt: Array = rng.binomial(whole.astype(np.int64), crossed) + (pixels - whole) * (crossed > 0.5)
-    return dealt
+    gone = rng.binomial(whole.astype(np.int64), crossed).astype(np.float64)
+    part = gone + np.where(crossed > 0.5, pixels - whole, 0.0)
+    result: Array = np.where(np.isfinite(pixels) | (crossed == 0), part, np.nan)
+    return result
