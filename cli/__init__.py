@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "recommend",
         "Which dose, dwell, pixel size and fields finding vacancies takes.",
     ),
+    "single-atoms": ("single_atoms", "Find single heavy atoms on a support without a lattice."),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
     "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
     "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),

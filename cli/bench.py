@@ -31,6 +31,7 @@ BENCHES: dict[str, str] = {
     "planted": "Columns erased from real images: `bench planted DIR`; found as claimed, the rest unchanged?",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
+    "single-atoms": "Pt atoms against clicked coordinates: `bench single-atoms DIR` (NAME.tif beside NAME.csv).",
     "stop": "From `eucentric stop` to a dark beam: cold starts and stop keys on a loaded machine.",
     "twin": "Is the twin what it says? Frames, multislice, stage statistics, faults, replay, fits, real images.",
     "tilt": "CPU of tilt solutions, orientations with all candidates, and disorientations.",
@@ -55,8 +56,7 @@ def bench(
 ) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the cases of a benchmark that runs given ones (crystal); for defects, planted and peers it is a
-    folder of images.
+    FILE holds the given cases (crystal); for defects, planted, peers and single-atoms it is a folder of images.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes = inspect.signature(module.run).parameters

@@ -46,8 +46,8 @@ SITES = np.array([[0, 0], [10, 0], [20, 0], [0, 10], [10, 10], [20, 10]], float)
     ("found", "sublattice", "empty", "rows"),
     [
         pytest.param(SITES[[0, 1, 3, 4, 5]], [0] * 6, 0, [2], id="one site is left"),
-        pytest.param(SITES + [3.9, 0], [0] * 6, 0, [], id="near enough"),
-        pytest.param(SITES + [4.1, 0], [0] * 6, 0, [0, 1, 2, 3, 4, 5], id="too far"),
+        pytest.param(SITES + np.array([3.9, 0]), [0] * 6, 0, [], id="near enough"),
+        pytest.param(SITES + np.array([4.1, 0]), [0] * 6, 0, [0, 1, 2, 3, 4, 5], id="too far"),
         pytest.param(SITES[[0, 1]], [0, 0, 0, 1, 1, 1], 1, [2], id="the emptier sublattice is empty by nature"),
         pytest.param(SITES[:0], [0] * 6, 0, [0, 1, 2, 3, 4, 5], id="nothing found leaves every site"),
     ],
@@ -103,7 +103,7 @@ def example_folder(folder, side):
 
 
 def test_comparison_end_to_end(tmp_path):
-    """Our own interpreter has what the cheap peer needs; a network without its weights does not run, and that is said."""
+    """Our own interpreter has what the cheap peer needs; a network without its weights is said not to run."""
     methods = ("peak_gauss", "atomai_native")
     answer = run(file=example_folder(tmp_path, 180), python=Path(sys.executable), methods=methods)
     methods = answer["figures"]["methods"]

@@ -40,8 +40,8 @@ class SingleAtoms:
     """(n, 2) float64 [px], x = column, y = row, 0 = centre of the first pixel."""
     snr: Array
     """(n,) float64: height over the noise around it."""
-    p_value: Array
-    """(n,) float64: expected number of maxima of noise alone, in the whole image, at least as bright; at most 1."""
+    noise_above: Array
+    """(n,) float64: expected number of maxima of noise alone, in the whole image, that are at least as bright."""
     sigma_pm: Array
     """(n,) float64: localisation error along one axis [pm]."""
     called: NDArray[np.bool_]
@@ -52,6 +52,12 @@ class SingleAtoms:
     """Of the called ones."""
     flags: tuple[tuple[str, str], ...] = ()
     """(code, text for a person)."""
+
+    @property
+    def p_value(self) -> Array:
+        """(n,) float64: chance that noise alone makes a maximum as bright anywhere in the image."""
+        chance: Array = -np.expm1(-self.noise_above)
+        return chance
 
     @property
     def atoms_xy(self) -> Array:
@@ -101,9 +107,9 @@ def find_single_atoms(
     order = order[snr[order] > _LEAST_SNR]
     xy, snr = xy[order], snr[order]
     noise = _maxima_of_noise(ratio, snr)
-    called = _called(noise, false_share)
+    called = called_at(noise, false_share)
     return SingleAtoms(
-        xy=xy, snr=snr, p_value=np.minimum(noise, 1.0), sigma_pm=math.sqrt(2) * _FILTER_PM / np.maximum(snr, 1e-9),
+        xy=xy, snr=snr, noise_above=noise, sigma_pm=math.sqrt(2) * _FILTER_PM / np.maximum(snr, 1e-9),
         called=called, pixel_pm=pixel_pm, shape=(image.shape[0], image.shape[1]),
         expected_false=float(noise[called][-1]) if called.any() else 0.0,
         flags=_flags(int(called.sum()), pixel_pm, image.size),
@@ -133,7 +139,7 @@ def _maxima_of_noise(ratio: Array, level: Array) -> Array:
     return expected
 
 
-def _called(noise: Array, share: float) -> NDArray[np.bool_]:
+def called_at(noise: Array, share: float) -> NDArray[np.bool_]:
     """The longest list, brightest first, of which at most a share is expected of noise (Benjamini, Hochberg)."""
     within = np.flatnonzero(noise <= share * np.arange(1, len(noise) + 1))
     last = int(within[-1]) + 1 if len(within) else 0
