@@ -10,9 +10,11 @@ import click
 
 BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
+    "defect-statistics": "Intervals, tests and dose series on drawn lattices of known truth: do they keep their word?",
     "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
     "defects-real": "Real MXene images: `bench defects-real DIR`, counts, capacity, the authors' network.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
+    "detection-limits": "Frames thinned in dose and pixels: what is found, and did `recommend` say so? [DIR]",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
     "dose": "Random plans on good and worn stages: dose predicted, bound and budget against true 1 nm tiles.",
     "frame": "CPU of one simulated frame, beside the reference kernel.",
@@ -20,11 +22,14 @@ BENCHES: dict[str, str] = {
     "gate": "Races of processes at a gate, forged and void approvals, strangers: one decision, the first.",
     "inject": "Hostile texts by every way in: effects at the driver, forged lines, decisions nobody made.",
     "kill": "200 kill -9 of a run, two resumes at once: nothing exposed twice, nothing lost.",
+    "lattice": "Drawn oxides, graphene, grains, strain, wrong scales: columns, boundaries, errors against claims.",
     "ledger": "Is tampering found? What do durable rows, verification and search cost?",
     "limits": "Random moves of five stage axes against a brute-force swept volume: collisions, false refusals.",
+    "network": "The small network alone: `bench network [DIR]`, speed, training, images with truth, real images.",
     "notebook": "Random sessions written down, sent in both formats, altered: the same to the last bit, or refused?",
     "overhead": "CPU of the executor per tool call, beside the reference kernel.",
     "peers": "Ours beside peak+Gaussian, blob_log, atomap, AtomAI: `bench peers DIR --python ENV/bin/python`.",
+    "planted": "Columns erased from real images: `bench planted DIR`; found as claimed, the rest unchanged?",
     "recompute": "Every finding of many runs made again from the raw frames; forged ones must show.",
     "replay": "50 runs with faults, edits, pauses, deaths made again on a fresh twin: the same bytes?",
     "single-atoms": "Pt atoms against clicked coordinates: `bench single-atoms DIR` (NAME.tif beside NAME.csv).",
@@ -35,7 +40,7 @@ BENCHES: dict[str, str] = {
 }
 
 
-@click.command(epilog="\b\n" + "\n".join(f"{name:<13} {text}" for name, text in BENCHES.items()))
+@click.command(epilog="\b\n" + "\n".join(f"{name:<17} {text}" for name, text in BENCHES.items()))
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 @click.option("--quick", is_flag=True, help="Fewer cases; ends within 50 s.")
@@ -52,7 +57,7 @@ def bench(
 ) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the given cases (crystal); for defects, defects-real, peers and single-atoms a folder.
+    FILE holds the given cases (crystal); for defects, defects-real, planted, peers and single-atoms a folder.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes = inspect.signature(module.run).parameters
