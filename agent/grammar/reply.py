@@ -17,6 +17,7 @@ READS: Final = frozenset(
         "measure_lattice",
         "estimate_density",
         "rank_places",
+        "recommend_acquisition",
         "write_report",
         "grid_positions",
     }

@@ -206,6 +206,10 @@ _TABLE: Final[dict[str, str]] = {
                " vacancy_concentration defektdichte vacancy_statistics defect_statistics leerstellenstatistik defect_density leerstellenkonzentration densities",
     "LAST": "last latest previous recent letzte letzten letztem letztes most_recent zuletzt_aufgenommene vorige vorigen current_image"
             " letzter just_taken you_just_took just",
+    "RECALL": "recall trefferquote detection_rate detection_probability",
+    "PRECISION": "precision accuracy genauigkeit praezision error_bar error_bars half-width confidence_interval",
+    "RECOMMEND": "recommend recommended recommendation recommends suggest suggestion advise advice empfiehl empfehle"
+                 " empfehlen empfehlung vorschlag",
     "DISLOCATION": "dislocation dislocations grain_boundary grain_boundaries versetzung versetzungen korngrenze korngrenzen"
                    " stacking_fault stacking_faults stapelfehler twin_boundary grain_size dopant dopants substitution"
                    " substitutional antisite adatom adatoms interstitial interstitials dotierung",

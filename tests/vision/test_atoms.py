@@ -7,7 +7,8 @@ from scipy.spatial import cKDTree
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import find_atoms
-from eucentric.tools.vision.columns import Sites, _as_seen
+from eucentric.tools.vision.columns import Sites
+from eucentric.tools.vision.judgement import _as_seen
 from eucentric.tools.vision.lattice import neighbour_coherence
 from eucentric.tools.vision.populations import fit_populations
 from eucentric.tools.vision.sites import Profile

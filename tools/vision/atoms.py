@@ -10,8 +10,9 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
-from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, profile_without
+from eucentric.tools.vision.columns import Sites, full_heights, profile_without
 from eucentric.tools.vision.grains import Patches, find_grains, sites_of_grains
+from eucentric.tools.vision.judgement import Judged, judge
 from eucentric.tools.vision.lattice import fit_lattice, neighbour_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
 from eucentric.tools.vision.pixels import prepared, summed, working_factor
@@ -268,5 +269,15 @@ def _assembled(
         capacity=picture.capacity, columns_seen=int((masks.occupied & ~masks.vacant).sum()), usable=picture.usable,
         not_counted=quality.not_counted(picture, int(masks.edge.sum()), float(view.missing.mean())),
         recall=judged.recall, false_calls=judged.false_calls, doubt=quality.doubt(picture), flags=flags,
-        cannot_tell=quality.verdict(flags),
+        cannot_tell=quality.verdict(flags), recall_low=judged.recall_low, recall_high=judged.recall_high,
+        sites_classes=judged.classes, sites_posterior=judged.posterior, sites_p_value=judged.p_full,
+        atoms_covariance_pm2=_packed(refined.covariance[column], view.step_pm),
+        atoms_free_xy=view.original(refined.free_xy[column]),
+        atoms_free_covariance_pm2=_packed(refined.free_covariance[column], view.step_pm),
     )  # fmt: skip
+
+
+def _packed(covariance: Array, step_pm: float) -> Array:
+    """(n, 3): xx, yy, xy [pm²] of (n, 2, 2) [px²]."""
+    packed: Array = covariance[:, (0, 1, 0), (0, 1, 1)] * step_pm**2
+    return packed
