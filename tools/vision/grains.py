@@ -5,7 +5,7 @@ directions of that region's own spectrum, and so on. Each place then goes to the
 lattice is fitted again to its own peaks, and a band along every boundary belongs to none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from eucentric.knowledge.phases import Phase
-from eucentric.tools.vision.atom_map import Grain
-from eucentric.tools.vision.columns import Sites, sites_of, usual_width
 from eucentric.tools.vision.lattice import Lattice, fit_lattice
+from eucentric.tools.vision.patches import Patches, cells_of, values_at
 from eucentric.tools.vision.scale import directions_of
-from eucentric.tools.vision.sites import column_profile, site_heights
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -44,75 +42,6 @@ _DISC = 6.5
 _BORDER = 1.5
 """Half the width of a boundary, in spacings."""
 _SPECK = 25
-
-
-@dataclass(frozen=True)
-class Patches:
-    """The grains of an image."""
-
-    lattices: tuple[Lattice, ...]
-    """The largest first."""
-    labels: Labels | None
-    """(h, w) int64 on a grid of one site spacing: grain of every place, -1 for none; None with one grain."""
-    border: Mask | None
-    """(h, w) bool on the same grid: within a boundary."""
-    pitch: float
-    """Of that grid [px]."""
-
-    def grain_at(self, xy: Array) -> Labels:
-        """(n,) int64: grain of places (n, 2) [px], -1 for none and for boundaries."""
-        if self.labels is None or self.border is None:
-            return np.zeros(len(xy), np.int64)
-        own = _at(self.labels, xy, self.pitch)
-        return np.where(_at(self.border, xy, self.pitch), -1, own)
-
-    def border_at(self, xy: Array) -> Mask:
-        """(n,) bool: on a lattice, but within a boundary."""
-        if self.labels is None or self.border is None:
-            return np.zeros(len(xy), bool)
-        border: Mask = _at(self.border & (self.labels >= 0), xy, self.pitch).astype(bool)
-        return border
-
-    def averaged(self, xy: Array, figure: Callable[[Array], float]) -> float:
-        """A figure of places (n, 2) [px], worked out within each grain and averaged by their number."""
-        own = self.grain_at(xy)
-        parts = [xy[own == k] for k in range(len(self.lattices))]
-        if not any(len(part) for part in parts):
-            return 0.0
-        return float(np.average([figure(part) for part in parts], weights=[len(part) for part in parts]))
-
-    @property
-    def site_px2(self) -> float:
-        """Area of a lattice point, mean of the grains [px²]."""
-        areas = [abs(float(np.linalg.det(one.basis))) for one in self.lattices]
-        return float(np.average(areas, weights=[len(one.xy) for one in self.lattices]))
-
-    def as_grains(self, factor: int, step_pm: float, phase: Phase) -> tuple[Grain, ...]:
-        """For the map of the image, whose pixels are `factor` times finer and `step_pm` / `factor` [pm] wide."""
-        cell = phase.lattice.cell_of_sites if phase.equal_columns else np.eye(2)
-        return tuple(
-            Grain(cell @ lattice.basis * factor, share, lattice.residual_px * step_pm)
-            for lattice, share in zip(self.lattices, self.shares, strict=True)
-        )
-
-    @property
-    def residual_px(self) -> float:
-        """rms 2D distance of the peaks from the lattices [px]."""
-        weight = [len(one.xy) for one in self.lattices]
-        return float(np.sqrt(np.average([one.residual_px**2 for one in self.lattices], weights=weight)))
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Share of the area of every grain, boundaries left out."""
-        if self.labels is None or self.border is None:
-            return (1.0,)
-        inner = np.where(self.border, -1, self.labels)
-        return tuple(float((inner == k).mean()) for k in range(len(self.lattices)))
-
-    @property
-    def boundary_share(self) -> float:
-        """Share of the area that boundaries take."""
-        return 0.0 if self.border is None else float(self.border.mean())
 
 
 def find_grains(
@@ -179,7 +108,7 @@ class _Field:
     def explained(self, lattice: Lattice) -> Array:
         """Local share of the lattice's sites that have a peak."""
         gap, _ = self.tree.query(lattice.xy)
-        cell = _cells(lattice.xy, self.spacing, self.grid)
+        cell = cells_of(lattice.xy, self.spacing, self.grid)
         flat = cell[:, 0] * self.grid[1] + cell[:, 1]
         size = self.grid[0] * self.grid[1]
         hits = np.bincount(flat, (gap < _GATE * self.spacing).astype(float), size).reshape(self.grid)
@@ -209,16 +138,6 @@ def _started_again(
 def _smooth(layers: Array) -> Array:
     result: Array = ndimage.gaussian_filter(layers, (0, _REACH, _REACH), mode="constant")
     return result
-
-
-def _cells(xy: Array, pitch: float, grid: tuple[int, ...]) -> Labels:
-    cell: Labels = np.clip((xy[:, ::-1] / pitch).astype(np.int64), 0, np.array(grid) - 1)
-    return cell
-
-
-def _at(values: NDArray[np.generic], xy: Array, pitch: float) -> NDArray[np.generic]:
-    cell = _cells(xy, pitch, values.shape)
-    return values[cell[:, 0], cell[:, 1]]
 
 
 def _largest(mask: Mask) -> Mask:
@@ -255,7 +174,7 @@ def _lattice_in(
     if scale is None:
         return None
     basis = scale.real_basis("column" if phase.equal_columns else "cell")
-    own = peaks[_at(region, peaks, pitch).astype(bool)]
+    own = peaks[values_at(region, peaks, pitch).astype(bool)]
     return fit_lattice(filtered, own, basis, (small.shape[0], small.shape[1]), _innermost(region, pitch))
 
 
@@ -317,8 +236,8 @@ def _again(
     """The lattice of a grain from its own peaks only."""
     if own.sum() < _SPECK:
         return lattice
-    inside = peaks[_at(own, peaks, field.spacing).astype(bool)]
-    near = _at(own, lattice.xy, field.spacing).astype(bool)
+    inside = peaks[values_at(own, peaks, field.spacing).astype(bool)]
+    near = values_at(own, lattice.xy, field.spacing).astype(bool)
     basis = lattice.basis if near.sum() < _SPECK else _mean_vectors(lattice, near)
     shape = (int(field.shape[0]), int(field.shape[1]))
     return fit_lattice(filtered, inside, basis, shape, _innermost(own, field.spacing)) or lattice
@@ -333,7 +252,7 @@ def _mean_vectors(lattice: Lattice, near: Mask) -> Array:
 def _within(lattice: Lattice, own: Mask, pitch: float) -> Lattice:
     """The same lattice, of the sites of one grain and half a cell around it; residual and share over those."""
     wide = ndimage.binary_dilation(own)
-    near = _at(wide, lattice.xy, pitch).astype(bool)
+    near = values_at(wide, lattice.xy, pitch).astype(bool)
     displacement = lattice.displacement_px[near]
     gap = np.hypot(displacement[:, 0], displacement[:, 1])
     hit = np.isfinite(gap)
@@ -352,46 +271,3 @@ def _border(labels: Labels) -> Mask:
         own = labels == label
         border |= own & (ndimage.distance_transform_edt(own) < _BORDER)
     return border
-
-
-def sites_of_grains(
-    small: NDArray[np.float32], patches: Patches, phase: Phase, spacing: float
-) -> tuple[Sites, Labels]:
-    """All sites of all grains, and the grain of each, -1 at boundaries and where there is none.
-
-    Near a boundary, of two sites too close together the one of the smaller grain is left out.
-    """
-    if patches.labels is None:
-        sites = sites_of(small, patches.lattices[0], phase, spacing)
-        return sites, np.zeros(len(sites.xy), np.int64)
-    parts = []
-    for number, lattice in enumerate(patches.lattices):
-        one = _sorted(sites_of(small, lattice, phase, spacing), phase)
-        own = _at(patches.labels, one.xy, patches.pitch) == number
-        parts.append((one.xy[own], one.sublattice[own]))
-    xy, sublattice = (np.concatenate(column) for column in zip(*parts, strict=True))
-    keep = _apart(xy, 0.6 * spacing)
-    xy, sublattice = xy[keep], sublattice[keep]
-    bright = xy if phase.equal_columns else xy[sublattice == 0]
-    around = (
-        1.0 if phase.equal_columns else sum(c.weight for c in phase.columns[1:]) / (phase.lattice.parts - 1)
-    )
-    profile = column_profile(
-        small, bright, spacing, around, usual=usual_width(phase), fold=phase.lattice.fold
-    )
-    heights = site_heights(small, xy, profile.sigma_px, spacing)
-    return Sites(xy, sublattice, heights, profile), patches.grain_at(xy)
-
-
-def _sorted(sites: Sites, phase: Phase) -> Sites:
-    """Sublattices in order of brightness also where all are alike: each grain numbers them from its own origin."""
-    parts = range(phase.lattice.parts)
-    order = sorted(parts, key=lambda s: -float(np.median(sites.heights[sites.sublattice == s])))
-    return replace(sites, sublattice=np.argsort(order)[sites.sublattice].astype(np.int64))
-
-
-def _apart(xy: Array, least: float) -> Mask:
-    pairs = cKDTree(xy).query_pairs(least, output_type="ndarray").reshape(-1, 2)
-    keep = np.ones(len(xy), bool)
-    keep[pairs.max(1)] = False
-    return keep
