@@ -21,6 +21,8 @@ from eucentric.tools.vision.scale import directions_of
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Explained = tuple[Lattice, Array]
+"""A lattice, and the local share of its sites that have a peak, on a grid of one site spacing."""
 
 _GATE = 0.2
 """A site is explained if a peak lies within this share of the spacing of sites."""
@@ -42,6 +44,8 @@ _DISC = 6.5
 _BORDER = 1.5
 """Half the width of a boundary, in spacings."""
 _SPECK = 25
+_TURNED_DEG = 1.5
+"""Grains less turned than this are one crystal, where a first lattice was no good start."""
 
 
 def find_grains(
@@ -65,45 +69,82 @@ def find_grains(
     spacing
         Distance of neighbouring sites [px].
     """
-    field = _Field(small.shape, cKDTree(peaks), spacing)
-    found, explained = [lattice], [field.explained(lattice)]
-    best = float(np.quantile(explained[0], _IN_GRAIN))
-    if best < _POOR:
-        found, explained = _started_again(small, filtered, peaks, lattice, phase, pixel_pm, field)
-        best = float(np.quantile(explained[0], _IN_GRAIN))
-    level = _CHANCE + _EXPLAINED * (best - _CHANCE)
-    tried = np.zeros(field.grid, bool)
-    while len(found) < _MOST:
-        region = _largest((np.max(explained, 0) < level) & ~tried)
-        if region.sum() < _LEAST_SITES:
-            break
-        for part in _parts_of(region):
-            one = _lattice_in(part, small, filtered, peaks, phase, pixel_pm, field)
-            share = field.explained(one) if one is not None else explained[0]
-            gained = region & (share > level) & (share > np.max(explained, 0) + _BETTER)
-            if one is not None and gained.sum() >= _SPECK:
-                found.append(one)
-                explained.append(share)
-                break
-        else:
-            tried |= region
+    seen = _Seen(small, filtered, peaks, phase, pixel_pm, spacing, cKDTree(peaks))
+    found = [(lattice, seen.explained(lattice))]
+    poor = _in_grain(found[0][1]) < _POOR
+    if poor:
+        found = [_started_again(found[0], seen)]
+    level = _CHANCE + _EXPLAINED * (_in_grain(found[0][1]) - _CHANCE)
+    _search(found, level, seen)
     if len(found) == 1:
         return Patches((lattice,), None, None, spacing)
-    return _settled(found, explained, level, filtered, peaks, field)
+    patches = _settled(found, level, seen)
+    if poor and _one_crystal(patches, phase):  # a lattice fitted to a corner, found again elsewhere
+        return Patches((lattice,), None, None, spacing)
+    return patches
+
+
+def _in_grain(explained: Array) -> float:
+    """Share that is explained inside the largest grain."""
+    return float(np.quantile(explained, _IN_GRAIN))
+
+
+def _search(found: list[Explained], level: float, seen: "_Seen") -> None:
+    """Add lattices until no large region is left that none explains."""
+    tried = np.zeros(seen.grid, bool)
+    while len(found) < _MOST:
+        so_far = np.max([share for _, share in found], 0)
+        region = _largest((so_far < level) & ~tried)
+        if region.sum() < _LEAST_SITES:
+            return
+        new = _new_lattice(region, so_far, level, seen)
+        if new is None:
+            tried |= region
+        else:
+            found.append(new)
+
+
+def _new_lattice(region: Mask, so_far: Array, level: float, seen: "_Seen") -> Explained | None:
+    """A lattice that explains part of a region better than all so far."""
+    for part in _parts_of(region):
+        one = _lattice_in(part, seen)
+        if one is None:
+            continue
+        share = seen.explained(one)
+        if (region & (share > level) & (share > so_far + _BETTER)).sum() >= _SPECK:
+            return one, share
+    return None
+
+
+def _one_crystal(patches: Patches, phase: Phase) -> bool:
+    """No grain is turned against the largest."""
+    turns = np.array([grain.turn_deg for grain in patches.as_grains(1, 1.0, phase)])
+    apart = phase.lattice.angle_deg
+    return bool((np.abs((turns - turns[0] + apart / 2) % apart - apart / 2) < _TURNED_DEG).all())
 
 
 @dataclass(frozen=True)
-class _Field:
-    """Where lattices explain the peaks, on a grid of one site spacing."""
+class _Seen:
+    """The image on its working grid, and where lattices explain its peaks, on a grid of one site spacing."""
 
-    shape: tuple[int, ...]
-    tree: cKDTree
+    small: NDArray[np.float32]
+    filtered: NDArray[np.float32]
+    peaks: Array
+    phase: Phase
+    pixel_pm: float
     spacing: float
+    tree: cKDTree
 
     @property
     def grid(self) -> tuple[int, int]:
-        height, width = (int(n / self.spacing) + 1 for n in self.shape)
+        """Rows and columns of the grid."""
+        height, width = (int(n / self.spacing) + 1 for n in self.small.shape)
         return height, width
+
+    def peaks_in(self, region: Mask) -> Array:
+        """(n, 2) float64 [px]: the peaks in a region of the grid."""
+        inside: Array = self.peaks[values_at(region, self.peaks, self.spacing).astype(bool)]
+        return inside
 
     def explained(self, lattice: Lattice) -> Array:
         """Local share of the lattice's sites that have a peak."""
@@ -118,21 +159,16 @@ class _Field:
         return share
 
 
-def _started_again(
-    small: NDArray[np.float32], filtered: NDArray[np.float32], peaks: Array, lattice: Lattice, phase: Phase,
-    pixel_pm: float, field: _Field,
-) -> tuple[list[Lattice], list[Array]]:  # fmt: skip
+def _started_again(first: Explained, seen: _Seen) -> Explained:
     """The best of lattices from discs all over: the rings of two grains may blur into a direction between them."""
-    rows, columns = np.indices(field.grid)
-    tried = [lattice]
+    rows, columns = np.indices(seen.grid)
+    tried = [first]
     for down, across in _STARTS:
-        disc = np.hypot(rows - down * field.grid[0], columns - across * field.grid[1]) < _DISC
-        one = _lattice_in(disc, small, filtered, peaks, phase, pixel_pm, field)
+        disc = np.hypot(rows - down * seen.grid[0], columns - across * seen.grid[1]) < _DISC
+        one = _lattice_in(disc, seen)
         if one is not None:
-            tried.append(one)
-    shares = [field.explained(one) for one in tried]
-    best = max(range(len(tried)), key=lambda k: float(np.quantile(shares[k], _IN_GRAIN)))
-    return [tried[best]], [shares[best]]
+            tried.append((one, seen.explained(one)))
+    return max(tried, key=lambda one: _in_grain(one[1]))
 
 
 def _smooth(layers: Array) -> Array:
@@ -160,22 +196,23 @@ def _parts_of(region: Mask) -> Iterator[Mask]:
             yield disc
 
 
-def _lattice_in(
-    region: Mask, small: NDArray[np.float32], filtered: NDArray[np.float32], peaks: Array, phase: Phase,
-    pixel_pm: float, field: _Field,
-) -> Lattice | None:  # fmt: skip
+def _lattice_in(region: Mask, seen: _Seen) -> Lattice | None:
     """A lattice for one region, with directions from its own spectrum."""
     rows, columns = (np.flatnonzero(region.any(axis)) for axis in (1, 0))
-    pitch = field.spacing
+    pitch = seen.spacing
     top, left = int(rows[0] * pitch), int(columns[0] * pitch)
-    part = small[top : int((rows[-1] + 1) * pitch) + 1, left : int((columns[-1] + 1) * pitch) + 1]
+    part = seen.small[top : int((rows[-1] + 1) * pitch) + 1, left : int((columns[-1] + 1) * pitch) + 1]
     inner = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
-    scale = directions_of(part, _enlarged(inner, part.shape, pitch), phase, pixel_pm)
+    scale = directions_of(part, _enlarged(inner, part.shape, pitch), seen.phase, seen.pixel_pm)
     if scale is None:
         return None
-    basis = scale.real_basis("column" if phase.equal_columns else "cell")
-    own = peaks[values_at(region, peaks, pitch).astype(bool)]
-    return fit_lattice(filtered, own, basis, (small.shape[0], small.shape[1]), _innermost(region, pitch))
+    basis = scale.real_basis("column" if seen.phase.equal_columns else "cell")
+    return _fitted(basis, region, seen)
+
+
+def _fitted(basis: Array, region: Mask, seen: _Seen) -> Lattice | None:
+    shape = (seen.small.shape[0], seen.small.shape[1])
+    return fit_lattice(seen.filtered, seen.peaks_in(region), basis, shape, _innermost(region, seen.spacing))
 
 
 def _enlarged(mask: NDArray[np.float32], shape: tuple[int, ...], pitch: float) -> NDArray[np.float32]:
@@ -198,22 +235,20 @@ def _innermost(region: Mask, pitch: float) -> Array:
     return np.array(seeds)
 
 
-def _settled(
-    found: list[Lattice], explained: list[Array], level: float, filtered: NDArray[np.float32], peaks: Array,
-    field: _Field,
-) -> Patches:  # fmt: skip
+def _settled(explained: list[Explained], level: float, seen: _Seen) -> Patches:
     """Every place to its lattice, every lattice fitted to its own peaks, twice."""
-    labels = _labelled(explained, level)
+    found = [lattice for lattice, _ in explained]
+    labels = _labelled([share for _, share in explained], level)
     for _ in range(2):
-        found = [_again(one, labels == k, filtered, peaks, field) for k, one in enumerate(found)]
-        labels = _labelled([field.explained(one) for one in found], level)
+        found = [_again(one, labels == k, seen) for k, one in enumerate(found)]
+        labels = _labelled([seen.explained(one) for one in found], level)
     sizes = np.bincount(labels[labels >= 0], minlength=len(found))
     order = [k for k in np.argsort(-sizes, kind="stable") if sizes[k] >= _SPECK]
     labels = np.select([labels == k for k in order], range(len(order)), -1)
-    kept = [_within(found[k], labels == new, field.spacing) for new, k in enumerate(order)]
+    kept = [_within(found[k], labels == new, seen.spacing) for new, k in enumerate(order)]
     if len(kept) == 1 and (labels == 0).mean() > 0.98:
-        return Patches((kept[0],), None, None, field.spacing)
-    return Patches(tuple(kept), labels, _border(labels), field.spacing)
+        return Patches((kept[0],), None, None, seen.spacing)
+    return Patches(tuple(kept), labels, _border(labels), seen.spacing)
 
 
 def _labelled(explained: list[Array], level: float) -> Labels:
@@ -230,17 +265,13 @@ def _labelled(explained: list[Array], level: float) -> Labels:
     return settled
 
 
-def _again(
-    lattice: Lattice, own: Mask, filtered: NDArray[np.float32], peaks: Array, field: _Field
-) -> Lattice:
+def _again(lattice: Lattice, own: Mask, seen: _Seen) -> Lattice:
     """The lattice of a grain from its own peaks only."""
     if own.sum() < _SPECK:
         return lattice
-    inside = peaks[values_at(own, peaks, field.spacing).astype(bool)]
-    near = values_at(own, lattice.xy, field.spacing).astype(bool)
+    near = values_at(own, lattice.xy, seen.spacing).astype(bool)
     basis = lattice.basis if near.sum() < _SPECK else _mean_vectors(lattice, near)
-    shape = (int(field.shape[0]), int(field.shape[1]))
-    return fit_lattice(filtered, inside, basis, shape, _innermost(own, field.spacing)) or lattice
+    return _fitted(basis, own, seen) or lattice
 
 
 def _mean_vectors(lattice: Lattice, near: Mask) -> Array:
