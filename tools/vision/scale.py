@@ -26,7 +26,8 @@ _SUPPORT = 30.0
 """A sum of three whitened peaks, each the highest of 49 bins (4.5 ± 1.3 in noise), that noise does not reach."""
 _QUIET = 22.0
 """Where a ring must not be seen: noise reaches this in one place of two hundred, a ring that grains share does."""
-_MOST_UNSURE = 0.04
+_MOST_UNSURE = 0.08
+"""Relative error of a pixel size beyond which a reading is none: scans with drift reach half of it."""
 _LEAST_WINDOW_PX = 128
 _MOST_BY_WIDTH = 6.0
 _OF_TWO = 1.25
