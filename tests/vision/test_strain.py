@@ -15,7 +15,17 @@ from eucentric.tools.vision.strain import regular_cell, strain_of
 
 
 def strained(material, pixel, strain, **how):
-    drawn = draw(material, size=384, pixel_a=pixel, counts=1500, strain=strain, vacancies=0.01, scatter_pm=1.0, seed=6, **how)
+    drawn = draw(
+        material,
+        size=384,
+        pixel_a=pixel,
+        counts=1500,
+        strain=strain,
+        vacancies=0.01,
+        scatter_pm=1.0,
+        seed=6,
+        **how,
+    )
     atoms = find_atoms(drawn.image, phase(material), pixel_pm=100 * pixel)
     return drawn, atoms, strain_of(atoms)
 
