@@ -68,6 +68,15 @@ def alike(samples: "Sequence[Sample]") -> str:
     return samples[0][1].finding.what
 
 
+def flagged(samples: "Sequence[Sample]") -> list[str]:
+    """Remarks about images that count and carry a flag all the same."""
+    number: dict[str, int] = {}
+    for _, one in samples:
+        for code in one.flags:
+            number[code] = number.get(code, 0) + 1
+    return [f"{n} of {len(samples)} images are flagged {code}" for code, n in number.items()]
+
+
 def say_left_out(left: "Sequence[dict[str, str]]") -> None:
     """One line each, for people."""
     from eucentric.core.text import quoted, visible

@@ -36,7 +36,9 @@ def series(
     maps, other = saved_in(folder)
     found = followed(maps, dose_per_frame, dose_before)
     left = [{"image": name, "why": why} for name, why in (*other, *found.left_out)]
-    answer: dict[str, Any] = {"ok": True, "material": found.first.material} | found.series.model_dump(mode="json")
+    answer: dict[str, Any] = {"ok": True, "material": found.first.material} | found.series.model_dump(
+        mode="json"
+    )
     for one in answer["made"]:
         x, y = found.first.xy[one["site"]]
         one |= {"x_px": round(float(x), 2), "y_px": round(float(y), 2)}

@@ -44,6 +44,8 @@ class Saved:
     dose_e_per_a2: float | None
     """Of this frame alone."""
     corrections: tuple[Mapping[str, Any], ...]
+    flags: tuple[str, ...]
+    """Codes of what a person should know."""
 
     @property
     def left_out(self) -> str:
@@ -139,6 +141,7 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
         sublattice=_numbers(sites["sublattice"]).astype(np.int64), examined=_numbers(sites["examined"]) > 0,
         state=tuple(map(str, sites["state"])), kind=tuple(map(str, sites["kind"])), series=_series(series),
         dose_e_per_a2=None if dose is None else float(dose), corrections=tuple(data["corrections"]),
+        flags=tuple(str(flag["code"]) for flag in data["flags"]),
     )  # fmt: skip
     lengths = {
         len(saved.p),
