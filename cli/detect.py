@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eucentric.cli.detected import Seen, Shot
     from eucentric.core.calls import Finding
     from eucentric.knowledge.phases import Phase
+    from eucentric.tools.vision.network.infer import Network
 
 
 class _Frames(click.ParamType[str]):
@@ -42,13 +43,15 @@ class _Frames(click.ParamType[str]):
 @click.option("--frames", type=_Frames(), default="sum", show_default=True,
               help="Of a stack: its drift-corrected sum, each frame, or one.")  # fmt: skip
 @click.option("--series", is_flag=True, help="All images show one place, in the order of their dose.")
+@click.option("--network", default="general", show_default=True, metavar="NAME|FILE|none",
+              help="Second reader: shipped, or by `eucentric train`; none: the lattice stage alone.")  # fmt: skip
 @click.option("--corrections", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A person's words about sites (`defects correct`); repeat it.")  # fmt: skip
 @json_option
 @debug_option
 def detect(
     images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, dataset: str | None, frames: str,
-    series: bool, corrections: tuple[Path, ...], as_json: bool, debug: bool,
+    series: bool, network: str, corrections: tuple[Path, ...], as_json: bool, debug: bool,
 ) -> None:  # fmt: skip
     """Find atom columns and vacancies in HAADF images.
 
@@ -67,7 +70,7 @@ def detect(
     if pixel_pm is not None and pixel_pm != pixel_pm:
         raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
-    run = _Run(known, out, pixel_pm, words, len(images))
+    run = _Run(known, out, pixel_pm, words, _second(network), len(images))
     for shot in run.shots(images, frames, dataset, series):
         run.look(shot)
     code = _exit_code(run.seen, run.failed)
@@ -82,13 +85,24 @@ def detect(
     sys.exit(code)
 
 
+def _second(network: str) -> "Network | None":
+    """The network that reads along, if one is wanted."""
+    if network == "none":
+        return None
+    from eucentric.tools.vision.network import open_network
+
+    return open_network(network)
+
+
 class _Run:
     """The files one after another: what was seen, what failed."""
 
     def __init__(
-        self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], files: int
-    ) -> None:
+        self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], network: "Network | None",
+        files: int,
+    ) -> None:  # fmt: skip
         self.known, self.out, self.pixel_pm, self.words, self.files = known, out, pixel_pm, words, files
+        self.network = network
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
         self._file = 0
@@ -127,6 +141,7 @@ class _Run:
                 self.out,
                 self.pixel_pm,
                 self.words,
+                self.network,
                 lambda stage: self._say(shot.path, stage, shot),
             )
         except (EucentricError, OSError) as error:

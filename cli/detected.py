@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eucentric.knowledge.phases import Phase
     from eucentric.tools.vision import AtomMap
     from eucentric.tools.vision.corrections import Corrections
+    from eucentric.tools.vision.network.infer import Network
 
 CANDIDATE = 0.05
 """Sites with at least this probability of being vacant are listed."""
@@ -129,14 +130,15 @@ def look(
     out: Path,
     pixel_pm: float | None,
     words: "Sequence[Corrections]",
+    network: "Network | None",
     say: Callable[[str], None],
 ) -> Seen:
     """Analyse one image and write everything about it."""
     from eucentric.core.redaction import redacted
     from eucentric.tools.detect_defects import result_of
     from eucentric.tools.vision import (
-        find_atoms,
         least_certain,
+        read_atoms,
         vacancy_density,
         write_gallery,
         write_overlay,
@@ -147,9 +149,10 @@ def look(
     frame, stem = shot.frame, shot.stem
     pixels = shot.pixels - type(shot.pixels.flat[0])(frame.offset_counts)
     say("looking for columns")
-    atoms = find_atoms(
-        pixels, known, pixel_pm=pixel_pm or frame.pixel_pm, counts_per_electron=frame.counts_per_electron
-    )
+    atoms = read_atoms(
+        pixels, known, pixel_pm=pixel_pm or frame.pixel_pm, counts_per_electron=frame.counts_per_electron,
+        network=network,
+    )  # fmt: skip
     said = of_image(words, frame.sha256)
     atoms, lost = applied(atoms, said) if said else (atoms, ())
     say("drawing")
@@ -164,7 +167,7 @@ def look(
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(shot.path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
     body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "series": shot.series}
-    body["known"] = _known(frame, atoms)
+    body["known"], body["network"] = _known(frame, atoms), _network(atoms)
     body["corrections"] = [row.model_dump(mode="json") for row in said.newest] if said else []
     body["corrections_without_site"] = [list(entry) for entry in lost]
     if frame.counts_per_electron is None:  # the file's numbers are no electrons
@@ -182,6 +185,19 @@ def _known(frame: "Frame", atoms: "AtomMap") -> dict[str, Any]:
         electrons = frame.probe_current_pa * 1e-12 * frame.dwell_us * 1e-6 / _ELECTRON_C
         out["dose_e_per_a2"] = round(electrons / (atoms.pixel_pm / 100) ** 2 * max(len(frame.parents), 1), 3)
     return out
+
+
+def _network(atoms: "AtomMap") -> dict[str, Any] | None:
+    """What the second reader adds; None without one."""
+    if not atoms.network_sha256:
+        return None
+    rows = zip(atoms.extras_xy, atoms.extras_score, strict=True)
+    between = [
+        {"x_px": round(float(x), 3), "y_px": round(float(y), 3), "score": round(float(s), 3)}
+        for (x, y), s in rows
+    ]
+    agreement = None if atoms.agreement is None else round(atoms.agreement, 4)
+    return {"sha256": atoms.network_sha256, "agreement": agreement, "atoms_between_columns": between}
 
 
 def _atoms(atoms: "AtomMap") -> list[dict[str, Any]]:

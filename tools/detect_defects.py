@@ -1,5 +1,6 @@
 """Find atoms and vacancies in a frame."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +19,14 @@ from eucentric.tools.vision import (
     arrangement_of,
     find_atoms,
     pair_correlation,
+    read_again,
     topology,
     vacancy_density,
     write_gallery,
     write_overlay,
 )
+from eucentric.tools.vision.advice import Advice, advice_of, why_not_counted
+from eucentric.tools.vision.network import open_network
 
 Kind = Literal["vacancy", "any"]
 
@@ -36,6 +40,8 @@ class Args(Model):
     """vacancy: missing atoms; any: also columns that are brighter or dimmer than their kind (adatoms, substitutes)."""
     material: str | None = Field(None, max_length=200)
     """A known phase; None takes it from the specimen card."""
+    accept_scale: bool = False
+    """Count although the pixel size and the lattice disagree: a person looked, and the lattice's value is right."""
 
 
 class Defect(Model):
@@ -82,6 +88,8 @@ class Result(Model):
     usable_fraction: float
     flags: tuple[QualityFlag, ...]
     cannot_tell: str
+    advice: Advice = "none"
+    """What would help: refocus, more_dose, shorter_dwell, check_scale, tilt, other_place, ask. none: it was counted."""
     defects: tuple[Defect, ...]
     findings: tuple[Finding, ...]
     overlay: str
@@ -105,10 +113,16 @@ def run(args: Args, context: Context) -> Result:
     atoms = find_atoms(
         pixels, material, pixel_pm=frame.pixel_pm, counts_per_electron=frame.counts_per_electron
     )
+    if args.kind == "any" or not len(atoms.sites_xy):
+        # Atoms between columns, and columns without a lattice, are beyond the lattice stage.
+        atoms = read_again(atoms, pixels, open_network())
     overlay, gallery = _pictures(pixels, atoms, frame, context.folder)
+    reason = why_not_counted(atoms, scale_accepted=args.accept_scale)
+    advice = advice_of(atoms, scale_accepted=args.accept_scale)
+    atoms = replace(atoms, cannot_tell=reason)
     finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
-    result = result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
-    return _brief(result)
+    made = result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
+    return _brief(made.model_copy(update={"advice": advice}))
 
 
 def _brief(result: Result) -> Result:
@@ -182,7 +196,7 @@ def summary(result: Result) -> str:
     """The result in one line for a person."""
     flags = f"; flagged: {', '.join(flag.code for flag in result.flags)}" if result.flags else ""
     if result.cannot_tell:
-        return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}"
+        return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
     hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
@@ -194,7 +208,8 @@ TOOL: Tool[Args, Result] = Tool(
     "detect_defects",
     "Find the atom columns and vacancies of a known phase in a HAADF frame: a probability for every site, a density "
     "with a 95 % interval, recall and expected false calls at these counts. Says 'cannot tell' out of focus, without a "
-    "lattice or with too few counts. It only reads a frame: no exposure, no motion.",
+    "lattice, with too few counts or where pixel size and lattice disagree, and in 'advice' what would help (refocus, "
+    "more_dose, shorter_dwell, check_scale, tilt, other_place, ask). It only reads a frame: no exposure, no motion.",
     "analyse",
     Args,
     Result,

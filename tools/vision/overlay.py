@@ -62,7 +62,7 @@ def _show(axes: Any, image: NDArray[np.float32]) -> None:
 
 
 def _mark(axes: Any, atoms: AtomMap, width: int) -> None:
-    spacing = atoms.phase.spacing_angstrom * 100 / (atoms.pixel_pm or 1e9)
+    spacing = atoms.phase.spacing_angstrom * 100 / (atoms.pixel_pm or atoms.stated_pixel_pm or 1e9)
     points = spacing / width * 9.0 * 72  # a lattice spacing in points
     small, large = (0.45 * points) ** 2, (0.95 * points) ** 2
     scatter = axes.scatter
