@@ -55,7 +55,7 @@ def test_the_page_holds_everything_and_obeys_nothing(folder):
     assert not re.search(r'(src|href)="(?!data:image/png;base64,)', page)
     assert "<script" not in page
     sites = re.findall(r"site (\d+): p 0", page)
-    assert len(sites) >= 4
+    assert sites
     known = {site["site"] for site in one["images"][0]["vacancy_candidates"]}
     assert {int(site) for site in sites} <= known
     for words in (

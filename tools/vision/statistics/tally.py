@@ -72,10 +72,11 @@ class Tally:
 
 def tally_of(atoms: AtomMap, *, image: str = "", sample: str = "") -> Tally:
     """Of a map."""
+    known = atoms.recall_high > 0
     return Tally(
         atoms.called, atoms.examined, atoms.recall, atoms.false_calls,
-        float(atoms.sites_p_vacancy[atoms.sites_examined].sum()), getattr(atoms, "recall_low", None),
-        getattr(atoms, "recall_high", None), image=image, sample=sample,
+        float(atoms.sites_p_vacancy[atoms.sites_examined].sum()), atoms.recall_low if known else None,
+        atoms.recall_high if known else None, image=image, sample=sample,
     )  # fmt: skip
 
 
