@@ -191,12 +191,12 @@ def interval_of(whole: Tally, spread: float) -> tuple[Interval, float]:
         value = whole.density
         return Interval(value=100 * value, low=0.0, high=100 * high, only_upper=True), value * n
     low, high = wilson(called / n, n / spread)
-    value, extra = whole.density, Z * whole.calibration_error
+    value, (less, more) = whole.density, whole.calibration
     below, above = value - whole.corrected(low), whole.corrected(high) - value
     return (
         Interval(
-            value=100 * value, low=100 * max(0.0, value - math.hypot(below, extra)),
-            high=100 * min(1.0, value + math.hypot(above, extra)),
+            value=100 * value, low=100 * max(0.0, value - math.hypot(below, less)),
+            high=100 * min(1.0, value + math.hypot(above, more)),
         ),
         value * n,
     )  # fmt: skip

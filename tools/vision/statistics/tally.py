@@ -58,16 +58,20 @@ class Tally:
         return self.corrected(self.called / self.sites) if self.sites else 0.0
 
     @property
-    def calibration_error(self) -> float:
-        """Standard error of the density by the correction itself [share].
+    def calibration(self) -> tuple[float, float]:
+        """How far the correction itself may be off, below and above the density [share], 95 %.
 
-        A fifth of the false calls; what is known of the recall, or else a tenth of what is missed.
+        A fifth of the false calls; the recall anywhere between its bounds, or else a tenth of what is missed.
         """
-        if self.recall_low is not None and self.recall_high is not None:
-            missed = self.density * (self.recall_high - self.recall_low) / (2 * Z) / self.gain
-        else:
-            missed = 0.1 * (1 - self.recall) * self.called / max(self.sites, 1) / self.gain
-        return math.hypot(0.2 * self.rate / self.gain, missed)
+        false = Z * 0.2 * self.rate / self.gain
+        if self.recall_low is None or self.recall_high is None:
+            missed = Z * 0.1 * (1 - self.recall) * self.called / max(self.sites, 1) / self.gain
+            return math.hypot(false, missed), math.hypot(false, missed)
+        least, most = (
+            replace(self, recall=bound, recall_low=None, recall_high=None).density
+            for bound in (max(self.recall, self.recall_high), min(self.recall, self.recall_low))
+        )
+        return math.hypot(false, self.density - least), math.hypot(false, most - self.density)
 
 
 def tally_of(atoms: AtomMap, *, image: str = "", sample: str = "") -> Tally:
