@@ -152,6 +152,7 @@ def _damaged(rng: np.random.Generator, count: int) -> list[Case]:
         more = {
             "precision_of_made": round(hit / named, 3) if named else None,
             "recall_of_made": round(hit / true, 3) if true else None,
+            "named_of_each": round(named / count, 3),
             "last_frame_alone_percent": round(float(np.mean(naive)), 3),
         }
         out.append(_case(f"zero dose, {name}", before, count, more))

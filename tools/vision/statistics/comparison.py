@@ -99,7 +99,9 @@ class _Model:
         self.spread = max(
             1.0, scatter, float(np.mean([t.spread for t in (*a, *b)])) if self.freedom < 1 else 1.0
         )
-        self.calibration = math.hypot(*(np.mean([sum(t.calibration) / 2 / Z for t in side]) for side in (a, b)))
+        self.calibration = math.hypot(
+            *(np.mean([sum(t.calibration) / 2 / Z for t in side]) for side in (a, b))
+        )
 
     def likelihood_ratio(self) -> float:
         """p of the ratio."""

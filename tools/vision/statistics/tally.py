@@ -16,6 +16,8 @@ from eucentric.core.calls import Finding
 from eucentric.tools.vision.atom_map import AtomMap
 
 Z = 1.959963984540054
+MIN_RECALL = 0.3
+"""With less nothing is said about a density."""
 _LEAST_GAIN = 0.05
 
 
@@ -61,7 +63,8 @@ class Tally:
     def calibration(self) -> tuple[float, float]:
         """How far the correction itself may be off, below and above the density [share], 95 %.
 
-        A fifth of the false calls; the recall anywhere between its bounds, or else a tenth of what is missed.
+        A fifth of the false calls; the recall anywhere between its bounds, as far as a density would be stated at all,
+        or else a tenth of what is missed.
         """
         false = Z * 0.2 * self.rate / self.gain
         if self.recall_low is None or self.recall_high is None:
@@ -69,7 +72,10 @@ class Tally:
             return math.hypot(false, missed), math.hypot(false, missed)
         least, most = (
             replace(self, recall=bound, recall_low=None, recall_high=None).density
-            for bound in (max(self.recall, self.recall_high), min(self.recall, self.recall_low))
+            for bound in (
+                max(self.recall, self.recall_high),
+                min(self.recall, max(self.recall_low, MIN_RECALL)),
+            )
         )
         return math.hypot(false, self.density - least), math.hypot(false, most - self.density)
 
