@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from eucentric.knowledge.phases import Column, Phase
 from eucentric.tools.vision.lattice import Lattice
-from eucentric.tools.vision.sites import Profile, column_profile, site_heights
+from eucentric.tools.vision.sites import USUAL_WIDTH_PM, Profile, column_profile, site_heights
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Sites:
-    """Every site of the triangular lattice a/√3 that lies in the image."""
+    """Every site of the lattice of columns (triangular a/√3, square a/√2) that lies in the image."""
 
     xy: Array
     sublattice: NDArray[np.int64]
@@ -28,18 +28,23 @@ class Sites:
 def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing: float) -> Sites:
     """All sites with their sublattice (0: the brightest column of the phase) and heights."""
     if phase.equal_columns:
-        profile = column_profile(small, lattice.xy, spacing)
-        sublattice = (lattice.index[:, 0] - lattice.index[:, 1]) % 3
+        profile = column_profile(
+            small, lattice.xy, spacing, usual=usual_width(phase), fold=phase.lattice.fold
+        )
+        sublattice = (lattice.index[:, 0] - lattice.index[:, 1]) % phase.lattice.parts
         xy = lattice.xy
         heights = site_heights(small, xy, profile.sigma_px, spacing)
         return Sites(xy, sublattice.astype(np.int64), heights, profile)
-    profile = column_profile(small, lattice.xy, spacing, _around(phase))
-    places = [lattice.xy, *(_between(lattice, fraction) for fraction in (1 / 3, 2 / 3))]
-    xy, sublattice = np.concatenate(places), np.repeat(np.arange(3), [len(one) for one in places])
+    profile = column_profile(
+        small, lattice.xy, spacing, _around(phase), usual=usual_width(phase), fold=phase.lattice.fold
+    )
+    parts = phase.lattice.parts
+    places = [lattice.xy, *(_between(lattice, part / parts) for part in range(1, parts))]
+    xy, sublattice = np.concatenate(places), np.repeat(np.arange(parts), [len(one) for one in places])
     inside = ((xy >= -0.5) & (xy < np.array(small.shape[::-1]) - 0.5)).all(1)
     xy, sublattice = xy[inside], sublattice[inside]
     heights = site_heights(small, xy, profile.sigma_px, spacing)
-    order = sorted(range(3), key=lambda s: -float(np.median(heights[sublattice == s])))
+    order = sorted(range(parts), key=lambda s: -float(np.median(heights[sublattice == s])))
     return Sites(xy, np.argsort(order)[sublattice].astype(np.int64), heights, profile)
 
 
@@ -55,8 +60,15 @@ def _between(lattice: Lattice, fraction: float) -> Array:
 
 
 def _around(phase: Phase) -> float:
-    """Mean brightness of the six sites around the brightest column, over its own."""
-    return 1.0 if phase.equal_columns else sum(column.weight for column in phase.columns[1:]) / 2
+    """Mean brightness of the sites around the brightest column, over its own."""
+    if phase.equal_columns:
+        return 1.0
+    return sum(column.weight for column in phase.columns[1:]) / (phase.lattice.parts - 1)
+
+
+def usual_width(phase: Phase) -> float:
+    """Width of a column in focus, standard deviation over the spacing of sites."""
+    return USUAL_WIDTH_PM / 100 / phase.spacing_angstrom
 
 
 def profile_without(
@@ -66,13 +78,16 @@ def profile_without(
     good = ~lost & ((sites.sublattice == 0) | phase.equal_columns)
     if good.sum() < 20:
         return sites
-    return replace(sites, profile=column_profile(small, sites.xy[good], spacing, _around(phase)))
+    profile = column_profile(
+        small, sites.xy[good], spacing, _around(phase), usual=usual_width(phase), fold=phase.lattice.fold
+    )
+    return replace(sites, profile=profile)
 
 
 def full_heights(sites: Sites, phase: Phase, edge: Mask) -> Array:
     """(n,) height of a full column of the site's sublattice; NaN where the phase has no column."""
-    medians = [_median(sites.heights[(sites.sublattice == s) & ~edge]) for s in range(3)]
-    full = np.full(3, np.nan)
+    medians = [_median(sites.heights[(sites.sublattice == s) & ~edge]) for s in range(phase.lattice.parts)]
+    full = np.full(phase.lattice.parts, np.nan)
     for s, column in enumerate(phase.columns):
         full[s] = max(
             _full_height(s, medians, sites.profile.height, phase), 0.5 * column.weight * sites.profile.height
@@ -99,5 +114,5 @@ def _median(values: Array) -> float:
 def kinds_of(phase: Phase) -> list[tuple[Column, list[int]]]:
     """Kinds of column with the sublattices that share one set of populations."""
     if phase.equal_columns:
-        return [(phase.columns[0], [0, 1, 2])]
+        return [(phase.columns[0], list(range(phase.lattice.parts)))]
     return [(column, [i]) for i, column in enumerate(phase.columns)]

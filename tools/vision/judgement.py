@@ -135,7 +135,8 @@ class _Tables:
         p, unknown = fitted.posterior(relative)
         names = [s.name for s in fitted.states]
         self.posterior[rows] = 0.0
-        self.posterior[np.ix_(rows, [self.classes.index(name) for name in names])] = p
+        columns = np.array([self.classes.index(name) for name in names])
+        self.posterior[rows[:, None], columns] = p
         self.posterior[rows, -2] = unknown
         left = np.array([s.column_left for s in fitted.states])
         self.p_vacancy[rows] = p[:, fitted.missing].sum(1)
