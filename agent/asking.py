@@ -31,7 +31,14 @@ class Asking:
         """What the last card showed: the next one says what is different."""
 
     def ask(
-        self, plan: Plan, shown: Preview, channel: Channel, *, plan_sha256: str = "", done: str = ""
+        self,
+        plan: Plan,
+        shown: Preview,
+        channel: Channel,
+        *,
+        plan_sha256: str = "",
+        done: str = "",
+        why: str = "",
     ) -> Approval:
         """The decision about a plan.
 
@@ -41,10 +48,12 @@ class Asking:
             Of the whole plan, where `plan` is what is left of it.
         done
             What of it was done before, for the card.
+        why
+            Why it is asked in the middle of a plan.
         """
         before_it = count_of(self.run.instrument)
         beam = self.taking.dark_for_question(f"run {self.run.id} waits for a decision")
-        asked = self._question(plan, shown, plan_sha256, [("Done so far", done)])
+        asked = self._question(plan, shown, plan_sha256, [("Done so far", done), ("Asks", why)])
         before = rejected_before(self.run.store, asked)
         if before is not None:
             asked = _with_line(asked, "Rejected", why_rejected(before))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from eucentric.agent.permit import OUTSIDE_BOX
+from eucentric.agent.second_look import ASKS, RETAKES
 from eucentric.core.base import Model
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
@@ -17,7 +18,8 @@ from eucentric.core.errors import (
     Unsupported,
 )
 
-Verdict = Literal["go on", "skip", "stop"]
+Verdict = Literal["go on", "again", "ask", "skip", "stop"]
+"""again: a second look at this frame. ask: a person decides whether the rest goes on."""
 _SKIPPABLE = (MoveNotReached, DoseRefused, LimitRefused, BadInput, Unsupported)
 """In a loop, these end the round (this target) and not the run."""
 
@@ -52,9 +54,45 @@ def _targets(value: dict[str, Any]) -> Judgement | None:
     )
 
 
+def _defects(value: dict[str, Any]) -> Judgement | None:
+    """By the advice of the detector; results of before there was one have none."""
+    advice = value.get("advice", "none")
+    if advice == "none":
+        return None
+    verdict: Verdict = "again" if advice in RETAKES else "ask" if advice in ASKS else "go on"
+    return Judgement(
+        verdict=verdict,
+        why=f"{value.get('frame')} can't be counted: {value.get('cannot_tell')}",
+        rule=_ADVISED.get(str(advice), f"advice {advice}: a frame that can't be read is not counted"),
+        numbers={
+            name: float(value[name]) for name in ("coherence", "counts_per_column", "recall") if name in value
+        },
+    )
+
+
+def _retaken(value: dict[str, Any]) -> Judgement | None:
+    if value.get("found"):
+        return None
+    return Judgement(
+        verdict="skip",
+        why=f"no focus found for the second look: {value.get('note', '')}",
+        rule="an image without focus can't be counted",
+    )
+
+
+_ADVISED: dict[str, str] = {
+    "refocus": "out of focus or no lattice: refocus and once more, then the place is given up",
+    "more_dose": "too few counts: once more with more frames, inside what was approved",
+    "shorter_dwell": "saturated: once more with half the dwell",
+    "check_scale": "pixel size and lattice disagree: nothing is counted, a person is asked",
+    "tilt": "off the zone axis: nothing is counted, a person is asked",
+}
+
 _RULES: dict[str, Callable[[dict[str, Any]], Judgement | None]] = {
     "autofocus": _focus,
     "select_targets": _targets,
+    "detect_defects": _defects,
+    "retake_image": _retaken,
 }
 
 

@@ -13,6 +13,7 @@ from eucentric.agent.restore import restored_words
 from eucentric.agent.rules import needs_of
 from eucentric.agent.run import Run
 from eucentric.agent.twins import twins
+from eucentric.agent.uncounted import with_second_looks
 from eucentric.core import clock
 from eucentric.core.approval import Needs
 from eucentric.core.plan import Plan
@@ -84,13 +85,18 @@ def question_of(
         Further lines of the card, each with its word in the margin.
     """
     state, end = run.now(), deadline_of(run)
-    envelope = envelope_for(plan, shown, run.capabilities.position_errors.missed_moves)
+    card = run.specimen or SpecimenCard(name="none", material="unknown")
+    envelope, looks = with_second_looks(
+        envelope_for(plan, shown, run.capabilities.position_errors.missed_moves),
+        plan,
+        Setting(run.capabilities, state, card),
+    )
     if end is not None:
         envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
     needs = rated(run, plan, shown)
     if state.held:
         needs = needs.model_copy(update={"impact": "high"})
-    notes = [*notes, ("Put back", restored_words(plan, state))]
+    notes = [*notes, ("Second look", looks), ("Put back", restored_words(plan, state))]
     notes += [("Ends", f"at the latest when {end.words()}")] if end else []
     notes += [("Done before", line) for line in twins(run.store, run, plan)]
     notes += [("Near", near_words(shown, run.capabilities))]

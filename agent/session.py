@@ -27,8 +27,10 @@ from eucentric.agent.report import write_report
 from eucentric.agent.restore import put_back
 from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
+from eucentric.agent.second_look import siblings
 from eucentric.agent.taking import Taking
 from eucentric.agent.twins import repeats_itself
+from eucentric.agent.uncounted import Uncounted, is_second
 from eucentric.core.approval import GRANTING, Approval
 from eucentric.core.calls import ToolCall
 from eucentric.core.clock import utc_now
@@ -68,6 +70,9 @@ class Session:
         """Plans that were rejected one after the other: by whom and why."""
         self.say = ""
         self.rounds = Rounds(run)
+        self.uncounted = Uncounted(run, observer)
+        self._asks = ""
+        """Why a person is asked in the middle of a plan."""
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -155,7 +160,12 @@ class Session:
             plan, shown = self._left()
             self.gate = None
             approval = self.asking.ask(
-                plan, shown, self.channel, plan_sha256=self.plan.sha256, done=self._done_so_far()
+                plan,
+                shown,
+                self.channel,
+                plan_sha256=self.plan.sha256,
+                done=self._done_so_far(),
+                why=self._asks,
             )
             self.gate = approval.gate
             self.observer.decided(approval)
@@ -176,8 +186,8 @@ class Session:
         """What of a plan is still to be done: all of it, or from the step that waits."""
         if self.agenda is None or not self.agenda.waiting:
             return plan
-        names = [step.id for step in plan.steps]
-        begin = names.index(self.agenda.waiting[0].step.id)
+        waiting = self.agenda.waiting[0].step
+        begin = next(n for n, step in enumerate(plan.steps) if step == waiting or siblings(step.do, waiting))
         return plan.model_copy(update={"steps": plan.steps[begin:]})
 
     def _done_so_far(self) -> str:
@@ -229,12 +239,15 @@ class Session:
         """Put an approval in force (see `Taking.take`); from now on the instrument's suspenders count."""
         self.executor.permit = self.taking.take(approval, self.plan.sha256)
         self.checkpoint.arm()
-        self._only = None
+        self._only, self._asks = None, ""
 
     def _edit(self, text: str) -> None:
         """Apply 'step.argument=value' and rehearse again; a change that can't run is not taken over."""
         if self.proposal is None:
             raise Defect("no proposal to edit")
+        if self.agenda is not None and self.agenda.waiting and self.agenda.waiting[0].path:
+            self.observer.told("Not changed: a loop is under way; reject, and ask for the rest anew")
+            return
         try:
             plan = edited(self.plan, text)
             problems = priced(self.run, self._rest_of(plan), self.budget()).problems
@@ -299,7 +312,8 @@ class Session:
         except EucentricError as error:
             if error.error_code == FINISHED:
                 return self._finish_early(agenda, item)
-            return self._judged(item, judge_error(error, bool(item.path)), error)
+            follows = self.uncounted.broke_off(item, error) or judge_error(error, bool(item.path))
+            return self._judged(item, follows, error)
         except Exception as error:  # a bug of ours: stop safely and keep the trace
             self.run.log("failed", f"defect: {error!r}"[:400], {"trace": traceback.format_exc()[-4000:]})
             broke = Defect(f"{call.tool} broke: {error!r}", remedy="report it with the run's folder")
@@ -309,7 +323,7 @@ class Session:
         self.observer.result(call, result)
         answer = {"step": item.id, "tool": call.tool, "summary": result.summary, "value": result.value}
         self.answers.append(answer)
-        return self._judged(item, judge(call, result), None)
+        return self._judged(item, judge(call, result), None, result.value)
 
     def _finish_early(self, agenda: Agenda, cut: Item | None = None) -> str:
         """Somebody asked to finish: what is done counts, and what is left is told."""
@@ -328,14 +342,36 @@ class Session:
             self.run.log("excluded", text, {"step": step, "length": length, "at_most": rounds})
             self.skipped.append(text)
 
-    def _judged(self, item: Item, judgement: Judgement, error: EucentricError | None) -> str:
-        if judgement.verdict == "go on":
+    def _judged(
+        self,
+        item: Item,
+        judgement: Judgement,
+        error: EucentricError | None,
+        value: dict[str, Any] | None = None,
+    ) -> str:
+        if judgement.verdict == "go on" and judgement.rule == "default":
             return "more"
         body = {"step": item.id, **judgement.model_dump(mode="json")}
         self.run.log("judged", f"{judgement.verdict}: {judgement.why}"[:400], body)
+        second = is_second(item) and error is None
+        if self.agenda is not None and (second or judgement.verdict in ("go on", "again", "ask")):
+            return self._not_counted(self.agenda, item, judgement, value or {})
         if judgement.verdict == "stop" or not item.path:  # outside a loop there is no next place to go to
             return self._halt(error or EucentricError(judgement.why, judgement.rule))
         self._skip(item, judgement)
+        return "more"
+
+    def _not_counted(self, agenda: Agenda, item: Item, judgement: Judgement, value: dict[str, Any]) -> str:
+        """A frame that can't be counted: looked at again, asked about, or said to be so."""
+        if judgement.verdict == "again":
+            self.uncounted.second_look(self.plan, agenda, item, judgement, value)
+            return "more"
+        self.uncounted.drop(agenda, item)
+        self.uncounted.given_up(item, judgement.why)
+        acting = self.executor.permit is not None and judgement.verdict == "ask"
+        if acting and self.uncounted.may_ask(item, agenda, judgement.rule):
+            self._asks = f"{judgement.why}. Go on with the rest? It is not counted until that is put right"
+            return "ask"
         return "more"
 
     def _skip(self, item: Item, judgement: Judgement) -> None:
@@ -348,6 +384,11 @@ class Session:
     def _halt(self, error: EucentricError) -> str:
         self.error = error
         return "stop"
+
+    @property
+    def left_out(self) -> list[str]:
+        """Places that were given up, and frames of places that could not be counted."""
+        return self.skipped + self.uncounted.skipped
 
     # --- the end --------------------------------------------------------------------------------------
 
@@ -362,7 +403,7 @@ class Session:
         body = {
             "outcome": ending,
             "error": self.error.as_dict() if self.error else None,
-            "skipped": self.skipped,
+            "skipped": self.left_out,
             "beam": beam,
             "restored": restored,
             **self.checkpoint.told_wait(),
@@ -379,7 +420,7 @@ class Session:
             say=self.say,
             preview=self.shown.model_dump(mode="json") if self.shown else None,
             answers=tuple(self.answers),
-            skipped=tuple(self.skipped),
+            skipped=tuple(self.left_out),
             gate=self.gate if ending == "parked" else None,
             error=self.error.as_dict() if self.error else None,
             restored=restored["words"] if restored else "",
@@ -404,7 +445,7 @@ class Session:
         steps = [str(answer["step"]) for answer in self.answers]
         answer = self.proposal is not None and self.proposal.outcome == "answer"
         ending, self.error = ending_of(
-            self.run, outcome, self.error, steps, answer=answer, skipped=bool(self.skipped)
+            self.run, outcome, self.error, steps, answer=answer, skipped=bool(self.left_out)
         )
         return ending
 

@@ -61,6 +61,11 @@ class AtomicRecipe(Model):
         return self.fits and self.counts_per_column >= self.needed_counts
 
     @property
+    def blind(self) -> bool:
+        """The counts are so far from those needed that nothing would be found."""
+        return self.counts_per_column < BLIND_COUNTS / NEEDED_COUNTS * self.needed_counts
+
+    @property
     def total_e_per_a2(self) -> float:
         """Upper bound at any atom, overviews included [e/Å²]."""
         return self.bound_e_per_a2 + self.elsewhere_e_per_a2
@@ -93,6 +98,9 @@ def recommend_atomic(
     width_px: int = 512,
     max_frames: int = 64,
     unsteady: Unsteady = STEADY,
+    comfort: float = COMFORT,
+    pixels_pm: tuple[float, ...] = PIXELS_PM,
+    recall: float = 0.95,
 ) -> AtomicRecipe:
     """Pixel size, frames and dwell for counting vacancies below a dose budget.
 
@@ -108,6 +116,12 @@ def recommend_atomic(
         Upper bound of survey and overviews at the same atoms [e/Å²].
     unsteady
         How the stage may move under the scan.
+    comfort
+        Aimed at: so many times the needed counts.
+    pixels_pm
+        Pixel sizes tried, the preferred first [pm].
+    recall
+        What the needed counts are for; it goes into the sentence.
 
     Raises
     ------
@@ -127,9 +141,9 @@ def recommend_atomic(
         )
 
     candidates = [
-        one(pixel, dwell) for pixel in PIXELS_PM if pixel <= spacing_a * 100 / 6 or pixel == PIXELS_PM[0]
+        one(pixel, dwell) for pixel in pixels_pm if pixel <= spacing_a * 100 / 6 or pixel == pixels_pm[0]
     ]
-    wanted_mean = COMFORT * needed_counts / cross_section_a2
+    wanted_mean = comfort * needed_counts / cross_section_a2
     needed_mean = needed_counts / cross_section_a2
     frame, frames = _choose(candidates, wanted_mean, needed_mean, allowed, max_frames, one)
     dwell = frame.dwell_us
@@ -153,7 +167,7 @@ def recommend_atomic(
         needed_budget_e_per_a2=(max(needed, 2) * frame.bound + spent_elsewhere_e_per_a2) / (1 - MARGIN),
         say="",
     )
-    return recipe.model_copy(update={"say": _sentence(recipe, budget_e_per_a2)})
+    return recipe.model_copy(update={"say": _sentence(recipe, budget_e_per_a2, f"{100 * recall:g} %")})
 
 
 def _one_frame(
@@ -197,22 +211,21 @@ def _stretched(
     return one(frame.pixel_pm, max(frame.dwell_us, math.floor(100 * factor * frame.dwell_us) / 100))
 
 
-def _sentence(recipe: AtomicRecipe, budget: float | None) -> str:
+def _sentence(recipe: AtomicRecipe, budget: float | None, recall: str) -> str:
     limit = "no budget given" if budget is None else f"{budget:.3g} e/Å² allowed"
     if not recipe.fits:
         return (
             f"not even two frames of {recipe.dwell_us:g} µs fit: overviews alone put up to "
             f"{recipe.elsewhere_e_per_a2:.3g} e/Å² under the probe, {limit}; "
-            f"{recipe.needed_budget_e_per_a2:.3g} e/Å² would reach 95 % recall"
+            f"{recipe.needed_budget_e_per_a2:.3g} e/Å² would reach {recall} recall"
         )
     dose = f"{recipe.total_e_per_a2:.3g} e/Å² at most at any atom, {limit}"
-    counts = f"{recipe.counts_per_column:.0f} counts a column ({recipe.needed_counts:.0f} are needed for 95 % recall)"
+    needed = f"{recipe.needed_counts:.0f} are needed for {recall} recall"
+    counts = f"{recipe.counts_per_column:.0f} counts a column ({needed})"
     shape = f"{recipe.frames} frames × {recipe.dwell_us:g} µs at {recipe.pixel_pm:.1f} pm/px"
     if recipe.recall_ok:
         return f"{shape}: {counts}; {dose}"
-    verdict = (
-        "none would be found" if recipe.counts_per_column < BLIND_COUNTS else "recall will be below 95 %"
-    )
+    verdict = "none would be found" if recipe.blind else f"recall will be below {recall}"
     return (
         f"{shape}: {counts}, so {verdict}; {dose}; {recipe.needed_budget_e_per_a2:.3g} e/Å² would be enough"
     )

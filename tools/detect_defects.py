@@ -1,5 +1,6 @@
 """Find atoms and vacancies in a frame."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +14,18 @@ from eucentric.knowledge.phases import phase
 from eucentric.tools.base import Context, Tool, free
 from eucentric.tools.vision import (
     AtomMap,
+    PairCorrelation,
+    Topology,
+    arrangement_of,
     find_atoms,
+    pair_correlation,
     read_again,
+    topology,
     vacancy_density,
     write_gallery,
     write_overlay,
 )
+from eucentric.tools.vision.advice import Advice, advice_of, why_not_counted
 from eucentric.tools.vision.network import open_network
 
 Kind = Literal["vacancy", "any"]
@@ -33,6 +40,8 @@ class Args(Model):
     """vacancy: missing atoms; any: also columns that are brighter or dimmer than their kind (adatoms, substitutes)."""
     material: str | None = Field(None, max_length=200)
     """A known phase; None takes it from the specimen card."""
+    accept_scale: bool = False
+    """Count although the pixel size and the lattice disagree: a person looked, and the lattice's value is right."""
 
 
 class Defect(Model):
@@ -79,12 +88,20 @@ class Result(Model):
     usable_fraction: float
     flags: tuple[QualityFlag, ...]
     cannot_tell: str
+    advice: Advice = "none"
+    """What would help: refocus, more_dose, shorter_dwell, check_scale, tilt, other_place, ask. none: it was counted."""
     defects: tuple[Defect, ...]
     findings: tuple[Finding, ...]
     overlay: str
     """File name in the run's folder of pictures."""
     gallery: str | None
     method: str
+    topology: Topology | None = None
+    """Clusters of neighbouring vacancies by size; None if nothing is said about vacancies."""
+    pair_correlation: PairCorrelation | None = None
+    """Distances of vacancies against chance."""
+    by_hand: int = 0
+    """Sites where a person's word stands in place of the program's."""
 
 
 def run(args: Args, context: Context) -> Result:
@@ -100,8 +117,23 @@ def run(args: Args, context: Context) -> Result:
         # Atoms between columns, and columns without a lattice, are beyond the lattice stage.
         atoms = read_again(atoms, pixels, open_network())
     overlay, gallery = _pictures(pixels, atoms, frame, context.folder)
+    reason = why_not_counted(atoms, scale_accepted=args.accept_scale)
+    advice = advice_of(atoms, scale_accepted=args.accept_scale)
+    atoms = replace(atoms, cannot_tell=reason)
     finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
-    return result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
+    made = result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
+    return _brief(made.model_copy(update={"advice": advice}))
+
+
+def _brief(result: Result) -> Result:
+    """As it goes into a row: what the picture shows is not listed again."""
+    return result.model_copy(
+        update={
+            "topology": result.topology and result.topology.model_copy(update={"clusters": ()}),
+            "pair_correlation": result.pair_correlation
+            and result.pair_correlation.model_copy(update={"shells": ()}),
+        }
+    )
 
 
 def _pictures(
@@ -118,6 +150,7 @@ def result_of(
 ) -> Result:
     """The tool's result from a map; arrays become plain numbers, rounded to what they can mean."""
     p = atoms.sites_p_vacancy[atoms.sites_examined]
+    sites = None if atoms.cannot_tell or not atoms.called else [arrangement_of(atoms)]
     return Result(
         frame=frame.id, material=atoms.phase.name, simulated=frame.simulated,
         pixel_pm=_rounded(atoms.pixel_pm, 4), pixel_pm_sigma=_rounded(atoms.pixel_pm_sigma, 4),
@@ -128,7 +161,8 @@ def result_of(
         residual_pm=_rounded(atoms.residual_pm, 2), usable_fraction=round(atoms.usable, 4),
         flags=tuple(QualityFlag(code=code, text=text) for code, text in atoms.flags),
         cannot_tell=atoms.cannot_tell, defects=defects_of(atoms, kind), findings=(finding,), overlay=overlay,
-        gallery=gallery, method=atoms.method,
+        gallery=gallery, method=atoms.method, topology=topology(sites) if sites else None,
+        pair_correlation=pair_correlation(sites) if sites else None, by_hand=len(atoms.sites_by_hand),
     )  # fmt: skip
 
 
@@ -162,10 +196,11 @@ def summary(result: Result) -> str:
     """The result in one line for a person."""
     flags = f"; flagged: {', '.join(flag.code for flag in result.flags)}" if result.flags else ""
     if result.cannot_tell:
-        return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}"
+        return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
+    hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
-        f"{result.sites_examined:,} sites examined, recall {result.recall:.2f}{flags}"
+        f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f}{flags}"
     )
 
 
@@ -173,7 +208,8 @@ TOOL: Tool[Args, Result] = Tool(
     "detect_defects",
     "Find the atom columns and vacancies of a known phase in a HAADF frame: a probability for every site, a density "
     "with a 95 % interval, recall and expected false calls at these counts. Says 'cannot tell' out of focus, without a "
-    "lattice or with too few counts. It only reads a frame: no exposure, no motion.",
+    "lattice, with too few counts or where pixel size and lattice disagree, and in 'advice' what would help (refocus, "
+    "more_dose, shorter_dwell, check_scale, tilt, other_place, ask). It only reads a frame: no exposure, no motion.",
     "analyse",
     Args,
     Result,

@@ -5,6 +5,7 @@ from typing import Final
 
 from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.goals import element_named, read_goal
 from eucentric.agent.grammar.image_spec import ImageSpec, read_image
 from eucentric.agent.grammar.survey import survey
 from eucentric.agent.grammar.tokens import Token
@@ -42,6 +43,10 @@ class Work:
     spec: ImageSpec | None = None
     detect: str = ""
     density: bool = False
+    recall: float | None = None
+    """Share of the vacancies that is to be found."""
+    error_percent: float | None = None
+    """Half-width wanted of the density's interval [% of the sites]."""
     focus: bool = False
     by: str = ""
     keep: int = 0
@@ -113,6 +118,7 @@ def flakes(clause: Clause, draft: Draft) -> Work:
         )
         return work
     _layers(clause, work, draft)
+    aim(clause, work, draft)
     for token in clause.free("length"):
         if clause.near(token, {"ABOVE", "SIZE"}, before=4, after=5):
             work.min_size_nm, token.used = token.value, True
@@ -126,6 +132,15 @@ def flakes(clause: Clause, draft: Draft) -> Work:
         "FLAKE", "FIND", "SURVEY", "ACQUIRE", "IMAGE", "SUITABLE", "QUESTION", "MANY", "GRID", "WHOLE"
     )
     return work
+
+
+def aim(clause: Clause, work: Work, draft: Draft) -> None:
+    """How surely vacancies are to be found, or how precisely their density is wanted."""
+    goal = read_goal(clause, draft)
+    work.recall, work.error_percent = goal.recall or work.recall, goal.error_percent or work.error_percent
+    if goal.recall or goal.error_percent:
+        work.element = work.element or element_named(clause)
+        work.detect, work.density = work.detect or "vacancy", work.density or goal.error_percent is not None
 
 
 def close_up(clause: Clause, draft: Draft) -> None:

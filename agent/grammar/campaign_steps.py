@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any, Final
 
+from eucentric.agent.grammar.aims import aimed, law_of
 from eucentric.agent.grammar.campaign import Work
 from eucentric.agent.grammar.draft import Draft, number, seconds_text
 from eucentric.agent.grammar.image_spec import ImageSpec
@@ -14,8 +15,8 @@ from eucentric.core.errors import BadInput
 from eucentric.core.plan import Step
 from eucentric.core.request import SpecimenCard
 from eucentric.knowledge.acquisition import (
-    BLIND_COUNTS,
     MARGIN,
+    NEEDED_COUNTS,
     AtomicRecipe,
     recommend_atomic,
 )
@@ -87,17 +88,24 @@ def _recipe(work: Work, draft: Draft) -> AtomicRecipe | None:
         return None
     able = draft.situation.capabilities
     flyback = able.line_flyback_s * 1e6
+    law, section = law_of(work, draft) or (
+        None,
+        haadf_cross_section_a2(_element(work, draft), optics["voltage_kv"]),
+    )
+    recall = work.recall or 0.95
     return recommend_atomic(
         budget_e_per_a2=draft.limit_e_per_a2(),
         current_pa=optics["probe_current_pa"],
         voltage_kv=optics["voltage_kv"],
         convergence_mrad=optics["convergence_mrad"],
-        cross_section_a2=haadf_cross_section_a2(_element(work, draft), optics["voltage_kv"]),
+        cross_section_a2=section,
         spent_elsewhere_e_per_a2=_before_the_image(draft),
         flyback_us=flyback,
         overhead_s=able.frame_overhead_s,
         min_dwell_us=able.min_dwell_s * 1e6,
         unsteady=unsteady(able, settled_s(able)),
+        needed_counts=law.counts_for(recall) if law else NEEDED_COUNTS,
+        recall=recall,
     )
 
 
@@ -228,6 +236,13 @@ def _flake_image(work: Work, spec: ImageSpec, draft: Draft) -> tuple[str, dict[s
         spec.frame_s,
     )
     own = any(slot is not None for slot in slots)
+    if own and (work.recall is not None or work.error_percent is not None):
+        draft.ask(
+            f"'{work.said}': settings of the image and a recall or precision: which of the two is to hold?",
+            "the recall or precision; dwell and pixel size are chosen for it",
+            "the settings",
+        )
+        return None
     spec.give_back("every_s", "duration_s", "defocus_nm")
     if own:
         seen = _recipe(work, draft)
@@ -242,13 +257,15 @@ def _flake_image(work: Work, spec: ImageSpec, draft: Draft) -> tuple[str, dict[s
         )
         return None
     limit = draft.limit_e_per_a2()
-    if not recipe.fits or (work.detect and recipe.counts_per_column < BLIND_COUNTS):
+    if not recipe.fits or (work.detect and recipe.blind):
         draft.ask(
             f"Below {number(limit or 0)} e/Å² this can't work: {recipe.say}.",
             f"allow {number(recipe.needed_budget_e_per_a2)} e/Å²",
             "lower the probe current for the survey first (set the probe current to 5 pA)",
             "a shorter survey dwell, such as 1 µs",
         )
+        return None
+    if not aimed(work, recipe, draft):
         return None
     draft.assume(
         f"'atomic resolution' taken as {recipe.pixel_pm:.1f} pm/px: {recipe.fov_nm:g} nm, {recipe.width_px} px"

@@ -8,6 +8,7 @@ from eucentric.agent.grammar import (
     optics,
     questions,
     reads,
+    recommending,
     refusals,
     stage,
 )
@@ -30,7 +31,7 @@ class Reading:
         self.element = ""
 
     def read(self, clauses: list[Clause]) -> None:
-        draft = self.draft
+        draft, clauses = self.draft, recommending.joined(clauses)
         for clause in clauses:
             if clause.take("CLAIM"):
                 draft.not_understood.append(
@@ -49,6 +50,9 @@ class Reading:
 
     def _clause(self, clause: Clause) -> None:
         draft = self.draft
+        if self.work is None and recommending.wants_recommendation(clause):
+            recommending.recommend(clause, draft)
+            return
         self._materials(clause)
         if refusals.report_of_words(clause) or refusals.condition(clause, draft):
             return
@@ -96,8 +100,12 @@ class Reading:
 
     def _inside(self, clause: Clause, work: Work) -> bool:
         """A clause that adds to the open campaign."""
-        if work.kind == "flakes" and campaign.best_of_flakes(clause, self.draft):
-            return True
+        if work.kind == "flakes":
+            campaign.aim(clause, work, self.draft)
+            if campaign.best_of_flakes(clause, self.draft):
+                return True
+        if analysis.wants_lattice(clause):
+            return False
         if analysis.wants_analysis(clause):
             if work.revisiting:
                 work.again_detect = "vacancy" if clause.has("VACANCY") else "any"
@@ -147,7 +155,10 @@ class Reading:
     def _plain(self, clause: Clause, *, fresh: bool) -> None:
         """`fresh`: nothing of the clause was used yet; words left over of an action are no question."""
         draft = self.draft
-        if reads.wants_read(clause) and (fresh or clause.asked or clause.has("QUESTION", "PREDICT")):
+        if analysis.wants_lattice(clause):
+            self._close()
+            analysis.lattice(clause, draft)
+        elif reads.wants_read(clause) and (fresh or clause.asked or clause.has("QUESTION", "PREDICT")):
             self._close()
             reads.read(clause, draft)
         elif (

@@ -127,7 +127,7 @@ def write_gallery(
         axes.imshow(image, cmap="gray", vmin=low, vmax=high)
         axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half), xticks=[], yticks=[])
         axes.scatter([x], [y], s=300, marker="s", facecolors="none", edgecolors=_VACANCY, linewidths=1.0)
-        axes.set_title(f"({x:.0f}, {y:.0f})  p {atoms.sites_p_vacancy[row]:.2f}", fontsize=7)
+        axes.set_title(f"#{row} ({x:.0f}, {y:.0f})  p {atoms.sites_p_vacancy[row]:.2f}", fontsize=7)
     if simulated:
         figure.text(0.5, 0.005, "SIMULATED", ha="center", color="#CC0000", weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)
