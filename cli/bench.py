@@ -33,7 +33,7 @@ BENCHES: dict[str, str] = {
 }
 
 
-@click.command(epilog="\b\n" + "\n".join(f"{name:<11} {text}" for name, text in BENCHES.items()))
+@click.command(epilog="\b\n" + "\n".join(f"{name:<16} {text}" for name, text in BENCHES.items()))
 @click.argument("name", type=click.Choice(list(BENCHES)))
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 @click.option("--quick", is_flag=True, help="Fewer cases; ends within 50 s.")
