@@ -4,33 +4,23 @@ Implements `instruments.port.Microscope`, `Diffracts` and, of `tools.base.Record
 """
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from eucentric.agent.exposure import scan_spec
-from eucentric.agent.outlook import outlook
-from eucentric.agent.readback import named_state
+from eucentric.bench.guarded import GuardedTwin
 from eucentric.core.errors import NotAvailable
 from eucentric.core.instrument import (
     Frame,
     Located,
     MicroscopeState,
-    OpticsChange,
-    Outlook,
     PatternShot,
     Scan,
     StageMove,
 )
 from eucentric.core.request import SpecimenCard
-from eucentric.core.units import OPTICS, STAGE, to_si
-from eucentric.instruments.capabilities import Capabilities
-from eucentric.instruments.guard import Guard
-from eucentric.instruments.port import Image
+from eucentric.core.units import STAGE, to_si
 from eucentric.instruments.twin import TwinDriver
-from eucentric.instruments.twin.oracle import Oracle
 from eucentric.knowledge.notebook import Notebook
 from eucentric.tools.base import Context
 from eucentric.tools.scanning import pattern_scan
@@ -39,15 +29,12 @@ _SURELY = math.radians(1.5)
 """A tilt of more than any backlash moves the holder, unless the stage misses it [rad]."""
 
 
-class ZoneAxisPort:
+class ZoneAxisPort(GuardedTwin):
     """One twin in one person's hands."""
 
     def __init__(self, twin: TwinDriver, material: str, book: Notebook) -> None:
-        self.twin, self.oracle, self.guard, self.book = twin, Oracle(twin), Guard(twin), book
-        self.guard.lease("bench")
-        self.card = SpecimenCard(name="foil", material=material)
-        self.frames: dict[str, Frame] = {}
-        self.arrays: dict[str, Image] = {}
+        super().__init__(twin)
+        self.book, self.card = book, SpecimenCard(name="foil", material=material)
         self.moves = 0
         self.farthest = 0.0
         """How far the feature has been from the middle of an image, at worst, over half the field."""
@@ -73,16 +60,6 @@ class ZoneAxisPort:
 
     # --- the port -------------------------------------------------------------------------------------------
 
-    def capabilities(self) -> Capabilities:
-        return self.guard.capabilities()
-
-    def state(self) -> MicroscopeState:
-        caps = self.guard.capabilities()
-        return named_state(caps.identity, caps.simulated, self.guard.state(), self.guard.held())
-
-    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
-        return outlook(path, self.state(), self.capabilities(), self.guard.limits())
-
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves += 1
         wanted, before, told = (
@@ -91,7 +68,7 @@ class ZoneAxisPort:
             self.guard.state(),
         )
         try:
-            self.guard.move(wanted)
+            return super().move_stage(target)
         finally:
             after = self.oracle.actual()
             asked = {
@@ -100,15 +77,6 @@ class ZoneAxisPort:
             self.missed += any(
                 abs(way) > _SURELY and after[name] == before[name] for name, way in asked.items()
             )
-        return self.state()
-
-    def set_optics(self, change: OpticsChange) -> MicroscopeState:
-        self.guard.set_optics(to_si(OPTICS, change.model_dump(exclude_none=True)))
-        return self.state()
-
-    def insert(self, detector: str, inside: bool) -> MicroscopeState:
-        self.guard.insert(detector, inside)
-        return self.state()
 
     def acquire(self, scan: Scan) -> tuple[Frame, ...]:
         state = self.state()
@@ -116,7 +84,7 @@ class ZoneAxisPort:
             self.farthest = max(self.farthest, self.off_um() / (scan.fov_nm * 0.5e-3))
         raw, arrays = self.guard.acquire(scan_spec(scan))
         return tuple(
-            self._keep(pixels, self._frame(name, scan, state, raw.pattern_rad, raw.time_s))
+            self.keep(pixels, self._frame(name, scan, state, raw.pattern_rad, raw.time_s))
             for name, pixels in zip(scan.detectors, arrays, strict=True)
         )
 
@@ -136,30 +104,8 @@ class ZoneAxisPort:
             alpha_deg=stage["alpha_deg"].reported, beta_deg=stage["beta_deg"].reported, simulated=True,
         )  # fmt: skip
 
-    def _keep(self, pixels: Image, frame: Frame) -> Frame:
-        kept = frame.model_copy(update={"id": f"f-{len(self.frames) + 1:05d}", "shape": pixels.shape})
-        self.frames[kept.id], self.arrays[kept.id] = kept, np.asarray(pixels)
-        return kept
-
-    def pixels(self, frame: Frame) -> Image:
-        return self.arrays[frame.id]
-
-    def store(self, pixels: Image, frame: Frame) -> Frame:
-        return self._keep(pixels, frame)
-
     def locate(self, place: Located) -> None:
         """Nothing is booked here."""
-
-    def wait(self, seconds: float) -> None:
-        self.guard.wait(seconds)
-
-    def blank(self) -> MicroscopeState:
-        self.guard.blank("bench")
-        return self.state()
-
-    def stop(self) -> MicroscopeState:
-        self.guard.stop("bench")
-        return self.state()
 
     # --- the records ----------------------------------------------------------------------------------------
 

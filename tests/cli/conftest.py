@@ -60,3 +60,18 @@ class Place:
         file = self.folder / "policy.planted"
         file.write_text(text, encoding="utf-8")
         return file
+
+
+@pytest.fixture
+def eucentric(capsys):
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(args)
+            sys.exit(0)
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call

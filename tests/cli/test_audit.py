@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from eucentric.cli import main
 from eucentric.cli.story import lines
 from eucentric.core.operators import register
 from eucentric.core.store import Store
@@ -26,21 +25,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EUCENTRIC_CONFIG", str(tmp_path / "config" / "settings.toml"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def eucentric(capsys: pytest.CaptureFixture[str]):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def call(*args: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(args)
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eucentric.cli import main
 from eucentric.core.store import Store
 
 REQUEST = {"text": "look \x1b[2J", "who": "j.doe (pts/1)", "instrument": "twin://mxene?seed=7"}
@@ -59,21 +58,6 @@ def store(place: Path) -> Path:
     made.anchor()
     made.close()
     return made.folder
-
-
-@pytest.fixture
-def eucentric(capsys: pytest.CaptureFixture[str]):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def call(*args: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(args)
-            raise SystemExit(0)
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.mark.parametrize("name", ["c", "c.zip"])

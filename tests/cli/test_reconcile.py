@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from eucentric.cli import main
 from eucentric.core import stop as stopping
 from eucentric.core.store import Store
 from eucentric.instruments.driver import ScanSpec
@@ -31,20 +30,6 @@ def place(monkeypatch):
     for info in stopping.list_hosts():
         with contextlib.suppress(ProcessLookupError):
             os.kill(info.pid, signal.SIGKILL)
-
-
-@pytest.fixture
-def eucentric(capsys):
-    """Run a command in this process: exit code and stdout."""
-
-    def call(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main(args)
-            raise SystemExit(0)
-        return int(end.value.code or 0), capsys.readouterr().out
-
-    return call
 
 
 def move(client, store, x_um, run="r-0001"):
@@ -83,14 +68,14 @@ def shared(place):
 
 
 def test_with_both_stores_everything_has_a_row(shared, eucentric):
-    code, out = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
+    code, out, _ = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
     assert code == 0, out
     assert "everything has a row" in out
     assert "3 acts of r-0001 of eucentric-store, r-0001 of other" in out
 
 
 def test_with_one_store_the_command_of_the_other_has_none(shared, eucentric):
-    code, out = eucentric("audit", "reconcile")
+    code, out, _ = eucentric("audit", "reconcile")
     assert code == 1
     assert "NO ROW       1 command between event 4 (" in out
     assert "the instrument's log: number 2, move x_um 2, at " in out
@@ -98,20 +83,20 @@ def test_with_one_store_the_command_of_the_other_has_none(shared, eucentric):
 
 
 def test_json_is_one_object_with_the_same_verdict(shared, eucentric):
-    code, out = eucentric("audit", "reconcile", "--json")
+    code, out, _ = eucentric("audit", "reconcile", "--json")
     body = json.loads(out)
     assert (code, body["ok"], len(out.splitlines())) == (1, False, 1)
     (life,) = body["instruments"][0]["lives"]
     assert [(one["commands"], one["after"]["what"]) for one in life["unexplained"]] == [(1, "event 4")]
     assert body["disks"][0]["without_row"] == []
-    code, out = eucentric("audit", "reconcile", "--json", "--store", "eucentric-store", "--store", "other")
+    code, out, _ = eucentric("audit", "reconcile", "--json", "--store", "eucentric-store", "--store", "other")
     assert (code, json.loads(out)["ok"]) == (0, True)
 
 
 def test_a_stop_is_told_by_name_and_time(shared, eucentric):
     eucentric("stop")
     for _ in range(200):
-        code, out = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
+        code, out, _ = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
         if "stop by" in out:
             break
     assert code == 0
@@ -120,7 +105,7 @@ def test_a_stop_is_told_by_name_and_time(shared, eucentric):
 
 def test_a_name_of_a_file_does_not_act_on_the_screen(shared, place, eucentric):
     (place / "eucentric-store" / "\x1b[2J\u202eevil").write_bytes(b"x" * 2500)
-    code, out = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
+    code, out, _ = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
     assert code == 1
     assert "NO ROW       \\x1b[2J\\u202eevil  2.5 kB  of no run" in out
 
@@ -131,7 +116,7 @@ def test_without_a_host_the_rows_are_compared_and_it_is_said(shared, place, euce
         os.kill(info.pid, signal.SIGTERM)
     while stopping.list_hosts():
         pass
-    code, out = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
+    code, out, _ = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
     assert code == 0
     assert "its count could not be read now: its host does not run" in out
     assert stopping.list_hosts() == []
@@ -141,5 +126,5 @@ def test_without_a_host_the_rows_are_compared_and_it_is_said(shared, place, euce
     "args", [("--store", "nowhere"), ("--instrument", "twin://mxene"), ("--instrument", "no address")]
 )
 def test_what_there_is_not_is_a_usage_error(shared, eucentric, args):
-    code, _ = eucentric("audit", "reconcile", *args)
+    code, *_ = eucentric("audit", "reconcile", *args)
     assert code == 2

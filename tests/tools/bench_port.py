@@ -4,7 +4,6 @@ Dose is booked by the executor's own book, so that what a tool asks about it mea
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,21 @@ import numpy as np
 from eucentric.agent.dosebook import Charge, DoseBook
 from eucentric.agent.dosemap import place_dose
 from eucentric.agent.notebooks import crystal_of_material
-from eucentric.agent.outlook import outlook
 from eucentric.agent.stays import Errors
+from eucentric.bench.guarded import GuardedTwin
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput
 from eucentric.core.instrument import (
     Frame,
     Located,
     MicroscopeState,
-    OpticsChange,
-    Outlook,
-    Reading,
     Scan,
     StageMove,
 )
 from eucentric.core.request import SpecimenCard
-from eucentric.core.units import OPTICS, STAGE, from_si, to_si
-from eucentric.instruments.capabilities import Capabilities, PositionErrors
+from eucentric.instruments.capabilities import PositionErrors
 from eucentric.instruments.driver import ScanSpec
-from eucentric.instruments.guard import Guard
 from eucentric.instruments.port import Image
-from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.query import twin_driver
 from eucentric.knowledge.dose import PlaceDose, scan_dose
 from eucentric.knowledge.notebook import Notebook
@@ -49,19 +42,14 @@ def spec_of(scan: Scan) -> ScanSpec:
     )  # fmt: skip
 
 
-class BenchPort:
+class BenchPort(GuardedTwin):
     """Implements `instruments.port.Microscope` and `tools.base.Records` at once."""
 
     def __init__(self, world: str = "mxene", stage_error_um: float = 2.0, **query: Any) -> None:
-        self.twin = twin_driver(world, {key: str(value) for key, value in query.items()})
-        self.guard = Guard(self.twin)
-        self.guard.lease("bench")
-        self.oracle = Oracle(self.twin)
+        super().__init__(twin_driver(world, {key: str(value) for key, value in query.items()}))
         self.stage_error_um = stage_error_um
         exact = PositionErrors(move_m=0, scale=0, cross=0, creep_m=0, drift_m_per_s=0)
         self.book = DoseBook(Errors.of(exact, (stage_error_um, stage_error_um)))
-        self.frames: dict[str, Frame] = {}
-        self.arrays: dict[str, Image] = {}
         self.rows: list[dict[str, Any]] = []
         self.found: list[Finding] = []
         self.notes: list[str] = []
@@ -72,35 +60,10 @@ class BenchPort:
 
     # --- the port ---------------------------------------------------------------------------------------
 
-    def capabilities(self) -> Capabilities:
-        return self.guard.capabilities()
-
-    def state(self) -> MicroscopeState:
-        now = self.guard.state()
-        commanded, reported = from_si(STAGE, now.commanded), from_si(STAGE, now.reported)
-        return MicroscopeState(
-            instrument=self.capabilities().identity, simulated=True,
-            stage={key: Reading(commanded=commanded[key], reported=reported[key]) for key in reported},
-            optics=from_si(OPTICS, now.optics), blanked=now.blanked, held=self.guard.held(), holder=now.holder,
-            loading=now.loading, time_s=now.time_s, commands=now.commands, inserted=dict(now.inserted),
-        )  # fmt: skip
-
-    def look_ahead(self, path: Sequence[StageMove]) -> Outlook:
-        return outlook(path, self.state(), self.capabilities(), self.guard.limits())
-
     def move_stage(self, target: StageMove) -> MicroscopeState:
         self.moves.append(target)
         self.stay += 1
-        self.guard.move(to_si(STAGE, target.model_dump(exclude_none=True)))
-        return self.state()
-
-    def set_optics(self, change: OpticsChange) -> MicroscopeState:
-        self.guard.set_optics(to_si(OPTICS, change.model_dump(exclude_none=True)))
-        return self.state()
-
-    def insert(self, detector: str, inside: bool) -> MicroscopeState:
-        self.guard.insert(detector, inside)
-        return self.state()
+        return super().move_stage(target)
 
     def acquire(self, scan: Scan) -> tuple[Frame, ...]:
         state = self.state()
@@ -117,7 +80,7 @@ class BenchPort:
         raw, arrays = self.guard.acquire(spec_of(scan))
         known = {name: self.capabilities().detector(name) for name in scan.detectors}
         frames = tuple(
-            self._keep(
+            self.keep(
                 pixels,
                 Frame(
                     id="", sha256="", detector=name, shape=(pixels.shape[0], pixels.shape[1]), dtype="float32",
@@ -142,35 +105,13 @@ class BenchPort:
             stay=str(self.stay), purpose=scan.purpose,
         )  # fmt: skip
 
-    def _keep(self, pixels: Image, frame: Frame) -> Frame:
-        array = np.ascontiguousarray(pixels, np.float32)
-        array.flags.writeable = False
-        digest = hashlib.sha256(array.tobytes()).hexdigest()
-        update = {"id": f"f-{len(self.frames) + 1:05d}", "sha256": digest, "shape": array.shape}
-        kept = frame.model_copy(update=update)
-        self.frames[kept.id], self.arrays[kept.id] = kept, array
-        return kept
-
-    def pixels(self, frame: Frame) -> Image:
-        return self.arrays[frame.id]
-
-    def store(self, pixels: Image, frame: Frame) -> Frame:
-        return self._keep(pixels, frame)
+    def keep(self, pixels: Image, frame: Frame) -> Frame:
+        digest = hashlib.sha256(np.ascontiguousarray(pixels, np.float32).tobytes()).hexdigest()
+        return super().keep(pixels, frame.model_copy(update={"sha256": digest}))
 
     def locate(self, place: Located) -> None:
         self.located.append(place)
         self.book.located(str(len(self.located)), place)
-
-    def wait(self, seconds: float) -> None:
-        self.guard.wait(seconds)
-
-    def blank(self) -> MicroscopeState:
-        self.guard.blank("bench")
-        return self.state()
-
-    def stop(self) -> MicroscopeState:
-        self.guard.stop("bench")
-        return self.state()
 
     # --- the records ------------------------------------------------------------------------------------
 
