@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from eucentric.agent.legs import path_problems
-from eucentric.agent.rehearsal import Row as Row
-from eucentric.agent.rehearsal import Walk, take_steps
+from eucentric.agent.rehearsal import take_steps
+from eucentric.agent.walk import Row as Row
+from eucentric.agent.walk import Walk
 from eucentric.core.base import Model
 from eucentric.core.calls import Envelope
 from eucentric.core.plan import Plan

@@ -14,6 +14,7 @@ import numpy as np
 from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
 from eucentric.bench.defects_bound import bounds_of, column_width_a
+from eucentric.bench.defects_cover import Coverage
 from eucentric.bench.defects_folder import Example, detected, read_example, read_manifest, row_of
 from eucentric.bench.defects_odd import judge_odd
 from eucentric.core.errors import BadInput
@@ -40,6 +41,7 @@ class _Group:
     error_pm: list[float] = field(default_factory=list)
     bound_pm: list[float] = field(default_factory=list)
     stated_pm: list[float] = field(default_factory=list)
+    cover: Coverage = field(default_factory=Coverage)
     images: int = 0
     flagged: int = 0
 
@@ -109,9 +111,8 @@ def _judge(
     _kinds(example, called, [one["kind"] for one in row["vacancies"]], shape, margin, group)
     if seen is not None:
         _calibrated(example, seen, shape, margin, calls)
-    ratio = _positions(
-        example, found, np.array([one["sigma_pm"] for one in row["atoms"]]), shape, margin, group
-    )
+    sigma_pm = np.array([one["sigma_pm"] for one in row["atoms"]])
+    ratio = _positions(example, seen, found, sigma_pm, shape, margin, group)
     return {
         "id": row["file"], "outputs": _tally(atoms, vacancies) | {"over_bound": ratio, "doubt": row["doubt"]},
         "deviation": None, "pass": None, "seconds": row["seconds"],
@@ -148,6 +149,7 @@ def _calibrated(
 
 def _positions(
     example: Example,
+    seen: AtomMap | None,
     found: rules.Array,
     sigma_pm: rules.Array,
     shape: tuple[int, int],
@@ -171,7 +173,18 @@ def _positions(
     group.error_pm.extend(gap.tolist())
     group.bound_pm.extend(bounds.rms_pm[to[rows]].tolist())
     group.stated_pm.extend(sigma_pm[rows].tolist())
+    if seen is not None:
+        _covered(example, seen, to, rows, group)
     return round(_rms(gap.tolist()) / _rms(bounds.rms_pm[to[rows]].tolist()), 3)
+
+
+def _covered(example: Example, seen: AtomMap, to: rules.Array, rows: rules.Array, group: _Group) -> None:
+    """Errors of the same columns beside their stated covariances."""
+    pm = example.pixel_a * 100
+    errors = [(xy[rows] - example.atoms_xy[to[rows]]) * pm for xy in (seen.atoms_xy, seen.atoms_free_xy)]
+    group.cover.add(
+        errors[0], seen.atoms_covariance_pm2[rows], errors[1], seen.atoms_free_covariance_pm2[rows]
+    )
 
 
 def _rms(values: list[float]) -> float:
@@ -202,7 +215,7 @@ def _figures(group: _Group) -> dict[str, Any]:
                   for kind, hits in sorted(group.recall_of.items())},
         "bright_columns": {"n": len(group.error_pm), "rms_pm": _shown(error), "bound_pm": _shown(bound),
                            "over_bound": _shown(error / bound) if group.bound_pm else None,
-                           "stated_pm": _shown(stated)},
+                           "stated_pm": _shown(stated), "covered": group.cover.figures()},
     }  # fmt: skip
 
 

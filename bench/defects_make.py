@@ -21,17 +21,16 @@ import numpy as np
 from scipy import ndimage
 
 ENERGY, SEMIANGLE, DETECTOR = 60e3, 30.0, (60.0, 140.0)
-A = {"Ti3C2O2": 3.05, "MoS2": 3.16}
+A = {"Ti3C2O2": 3.05, "MoS2": 3.16, "WS2": 3.153, "SrTiO3": 3.905}
 GRID_A = 0.05
 """Step of the stored field [Å]."""
 THERMAL_A = 0.075
 BUCKETS = {"high": (2e4, 1e5), "mid": (5e3, 1e4), "low": (2e3, 3e3)}
-Z = {"Ti": 22, "Mo": 42, "S": 16, "W": 74, "V": 23}
+Z = {"Ti": 22, "Mo": 42, "S": 16, "W": 74, "V": 23, "Se": 34, "Sr": 38, "La": 57, "Nb": 41}
 
 
-def _columns(material: str, nx: int, ny: int) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+def _hexagonal(a: float, nx: int = 16, ny: int = 9) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
     """(xy [Å], sublattice 0-2, size [Å]) of the triangular lattice a/√3 on a rectangular cell."""
-    a = A[material]
     size = (nx * a, ny * a * math.sqrt(3))
     i, j = (g.ravel() for g in np.meshgrid(np.arange(nx), np.arange(ny), indexing="ij"))
     corner = np.stack([i * a, j * a * math.sqrt(3)], -1)
@@ -39,6 +38,18 @@ def _columns(material: str, nx: int, ny: int) -> tuple[np.ndarray, np.ndarray, t
     step = np.array([0.0, a / math.sqrt(3)])
     xy = np.concatenate([(cell + k * step) % size for k in range(3)])
     return xy, np.repeat(np.arange(3), len(cell)), size
+
+
+def _square(a: float, n: int = 13) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """(xy [Å], sublattice 0-3, size [Å]) of a cubic perovskite on [001]: A, B and the two of O alone."""
+    i, j = (g.ravel() for g in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
+    corner = np.stack([i * a, j * a], -1)
+    at = np.array([[0.0, 0.0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]]) * a
+    return (
+        np.concatenate([corner + step for step in at]),
+        np.repeat(np.arange(4), len(corner)),
+        (n * a, n * a),
+    )
 
 
 def _pick(
@@ -87,25 +98,60 @@ def _ti3c2o2(rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: t
     return atoms, dict.fromkeys(empty, "V_Ti"), element
 
 
-def _mos2(rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: tuple[float, float]) -> Made:
-    """Mo on the first sublattice, two S on the second, nothing on the third."""
+def _dichalcogenide(
+    rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: tuple[float, float], metal: str,
+    others: dict[str, float], se: float = 0.0,
+) -> Made:  # fmt: skip
+    """The metal on the first sublattice, two S on the second, nothing on the third; shares of substitutes."""
     mo, s = np.flatnonzero(kind == 0), np.flatnonzero(kind == 1)
-    vac = {int(r): "V_Mo" for r in _pick(rng, mo, xy, size, rng.uniform(0.015, 0.03))}
+    vac = {int(r): f"V_{metal}" for r in _pick(rng, mo, xy, size, rng.uniform(0.015, 0.03))}
     vac |= {int(r): "V_S2" for r in _pick(rng, s, xy, size, rng.uniform(0.01, 0.025))}
     vac |= {int(r): "V_S" for r in _pick(rng, np.setdiff1d(s, list(vac)), xy, size, rng.uniform(0.01, 0.025))}
-    other = {int(r): "V" for r in _pick(rng, np.setdiff1d(mo, list(vac)), xy, size, 0.012)}
-    other |= {int(r): "W" for r in _pick(rng, np.setdiff1d(mo, list(vac) + list(other)), xy, size, 0.006)}
+    other: dict[int, str] = {}
+    for name, share in others.items():
+        other |= {int(r): name for r in _pick(rng, np.setdiff1d(mo, [*vac, *other]), xy, size, share)}
+    swapped = {int(r) for r in _pick(rng, np.setdiff1d(s, list(vac)), xy, size, se)} if se else set()
     atoms, element = [], {}
     for row, (x, y) in enumerate(xy):
         if kind[row] == 0 and row not in vac:
-            element[row] = other.get(row, "Mo")
+            element[row] = other.get(row, metal)
             atoms.append((element[row], x, y, 0.0, row))
         if kind[row] == 1 and vac.get(row) != "V_S2":
             one = vac.get(row) == "V_S"
-            element[row] = "S" if one else "S+S"
+            element[row] = "S" if one else "S+Se" if row in swapped else "S+S"
             side = rng.choice([-1.56, 1.56]) if one else None
-            atoms += [("S", x, y, z, row) for z in ((side,) if one else (-1.56, 1.56))]
+            pile = element[row].split("+")
+            atoms += [(n, x, y, z, row) for n, z in zip(pile, (side,) if one else (-1.56, 1.56), strict=True)]
     return atoms, vac, element
+
+
+def _mos2(rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: tuple[float, float]) -> Made:
+    return _dichalcogenide(rng, xy, kind, size, "Mo", {"V": 0.012, "W": 0.006})
+
+
+def _ws2(rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: tuple[float, float]) -> Made:
+    return _dichalcogenide(rng, xy, kind, size, "W", {"Mo": 0.012}, se=0.012)
+
+
+def _srtio3(rng: np.random.Generator, xy: np.ndarray, kind: np.ndarray, size: tuple[float, float]) -> Made:
+    """One free cell: a missing Sr leaves nothing, a missing Ti its O; columns of O alone are in no truth list."""
+    a = A["SrTiO3"]
+    sr, ti = np.flatnonzero(kind == 0), np.flatnonzero(kind == 1)
+    vac = {int(r): "V_Sr" for r in _pick(rng, sr, xy, size, rng.uniform(0.015, 0.03))}
+    vac |= {int(r): "V_Ti" for r in _pick(rng, ti, xy, size, rng.uniform(0.015, 0.03))}
+    other = {int(r): "La" for r in _pick(rng, np.setdiff1d(sr, list(vac)), xy, size, 0.012)}
+    other |= {int(r): "Nb" for r in _pick(rng, np.setdiff1d(ti, list(vac)), xy, size, 0.012)}
+    atoms, element = [], {}
+    for row, (x, y) in enumerate(xy):
+        if kind[row] < 2 and row not in vac:
+            element[row] = other.get(row, ("Sr", "Ti")[kind[row]])
+            atoms.append((element[row], x, y, kind[row] * a / 2, row))
+        if kind[row] > 0:
+            atoms.append(("O", x, y, 0.0 if kind[row] == 1 else a / 2, row))
+    return atoms, vac, element
+
+
+BUILD = {"Ti3C2O2": _ti3c2o2, "MoS2": _mos2, "WS2": _ws2, "SrTiO3": _srtio3}
 
 
 def make_field(material: str, seed: int, tilt_deg: float) -> dict:
@@ -114,9 +160,8 @@ def make_field(material: str, seed: int, tilt_deg: float) -> dict:
     from ase import Atoms
 
     rng = np.random.default_rng(seed)
-    nx, ny = (16, 9)
-    xy, kind, size = _columns(material, nx, ny)
-    atoms, vacant, element = (_ti3c2o2 if material == "Ti3C2O2" else _mos2)(rng, xy, kind, size)
+    xy, kind, size = (_square if material == "SrTiO3" else _hexagonal)(A[material])
+    atoms, vacant, element = BUILD[material](rng, xy, kind, size)
     names, place = [a[0] for a in atoms], np.array([a[1:4] for a in atoms])
     row = np.array([a[4] for a in atoms])
     place[:, :2] += rng.normal(0, 0.02, (len(place), 2))  # static disorder
@@ -188,13 +233,21 @@ class Scan:
         return xy
 
 
-def acquire(field: dict, material: str, rng: np.random.Generator, bucket: str) -> tuple[dict, dict]:
-    """One image of a field, as (arrays, entry of the manifest)."""
+def acquire(
+    field: dict,
+    material: str,
+    rng: np.random.Generator,
+    bucket: str,
+    n: int = 512,
+    pixel: float | None = None,
+) -> tuple[dict, dict]:
+    """One image of n×n pixels, as (arrays, entry of the manifest); a given pixel size [Å] replaces chance."""
     dose = float(np.exp(rng.uniform(*np.log(BUCKETS[bucket]))))
-    pixel, rotation = float(rng.uniform(0.07, 0.16)), float(rng.uniform(0, 85))
+    drawn, rotation = float(rng.uniform(0.07, 0.16)), float(rng.uniform(0, 85))
+    pixel = pixel or drawn
     fwhm = float(rng.uniform(0.7, 1.1))
     drift = rng.uniform(-1, 1, 2) if rng.random() < 0.6 else np.zeros(2)
-    jitter, contamination, n = float(rng.choice([0.2, 0.3])), float(rng.uniform(0, 0.25)), 512
+    jitter, contamination = float(rng.choice([0.2, 0.3])), float(rng.uniform(0, 0.25))
     centre = field["size"] * rng.uniform(0.3, 0.7, 2)
     c, s = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     scan = Scan(pixel, np.array([[c, -s], [s, c]]), centre, drift, n)
@@ -254,7 +307,11 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=4, help="of each material")
     parser.add_argument("--acquisitions", type=int, default=2, help="of each field and dose bucket")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--materials", nargs="*", default=list(A))
+    parser.add_argument(
+        "--pixels", type=int, default=512, help="along each side; beyond the field it repeats"
+    )
+    parser.add_argument("--pixel-size", type=float, help="[Å]; else by chance, 0.07-0.16")
+    parser.add_argument("--materials", nargs="*", default=["Ti3C2O2", "MoS2"], choices=list(A))
     given = parser.parse_args()
     (given.folder / "fields").mkdir(parents=True, exist_ok=True)
     entries = []
@@ -269,7 +326,7 @@ def main() -> None:
             field, rng = dict(np.load(kept)), np.random.default_rng(seed + 500)
             for bucket in BUCKETS:
                 for turn in range(given.acquisitions):
-                    arrays, entry = acquire(field, material, rng, bucket)
+                    arrays, entry = acquire(field, material, rng, bucket, given.pixels, given.pixel_size)
                     name = f"{material}_{seed}_{bucket}_{turn}.npz"
                     np.savez_compressed(given.folder / name, **arrays)
                     digest = hashlib.sha256((given.folder / name).read_bytes()).hexdigest()

@@ -18,8 +18,8 @@ from scipy import fft, ndimage, stats
 from eucentric.bench.contract import at_least
 from eucentric.instruments.twin.optics.probe import Beam, blurred
 from eucentric.instruments.twin.optics.spec import OpticsSpec
-from eucentric.instruments.twin.optics.splat import MARGIN, splat
 from eucentric.knowledge.scattering import haadf_cross_section_a2
+from eucentric.knowledge.splat import MARGIN, splat
 
 Floats = NDArray[np.float64]
 

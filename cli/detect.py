@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,22 @@ import click
 from eucentric.cli.options import debug_option, json_option
 
 if TYPE_CHECKING:
+    from eucentric.cli.detected import Seen, Shot
+    from eucentric.core.calls import Finding
     from eucentric.knowledge.phases import Phase
-    from eucentric.tools.vision import AtomMap
+    from eucentric.tools.vision.network.infer import Network
+
+
+class _Frames(click.ParamType[str]):
+    """sum, each, or a number from 1."""
+
+    name = "sum|each|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it was typed."""
+        if value in ("sum", "each") or (str(value).isdigit() and int(value) > 0):
+            return str(value)
+        self.fail(f"{value!r} is not sum, each or a number from 1", param, ctx)
 
 
 @click.command()
@@ -20,65 +35,186 @@ if TYPE_CHECKING:
     "--material", required=True, help="Phase (Ti3C2, MoS2, aliases such as Ti3C2Tx) or the path of a CIF."
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("detect-out"), show_default=True,
-              help="Folder for pictures and tables.")  # fmt: skip
+              help="Folder for page, pictures and tables.")  # fmt: skip
 @click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
+@click.option(
+    "--dataset", help="Which image of a file: a detector (Velox), a path (HDF5), a number (DM), a key (NPZ)."
+)
+@click.option("--frames", type=_Frames(), default="sum", show_default=True,
+              help="Of a stack: its drift-corrected sum, each frame, or one.")  # fmt: skip
+@click.option("--series", is_flag=True, help="All images show one place, in the order of their dose.")
+@click.option("--network", default="general", show_default=True, metavar="NAME|FILE|none",
+              help="Second reader: shipped, or by `eucentric train`; none: the lattice stage alone.")  # fmt: skip
+@click.option("--corrections", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="A person's words about sites (`defects correct`); repeat it.")  # fmt: skip
 @json_option
 @debug_option
 def detect(
-    images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, as_json: bool, debug: bool
-) -> None:
-    """Find atom columns and vacancies in HAADF images (TIFF, NPY, PNG).
+    images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, dataset: str | None, frames: str,
+    series: bool, network: str, corrections: tuple[Path, ...], as_json: bool, debug: bool,
+) -> None:  # fmt: skip
+    """Find atom columns and vacancies in HAADF images.
+
+    Reads TIFF, NPY, NPZ, PNG, HDF5 (NeXus, EMD, HyperSpy), Velox EMD, DM3 and DM4.
 
     For each image: pixel size from the lattice, columns, a vacancy probability for every site, flags, an overlay and a
     gallery of the least certain sites (PNG), tables (CSV) and a JSON file. Over all images of different places: one
-    density with a 95 % interval. Says "cannot tell" rather than guess.
+    density with a 95 % interval, clusters, distances, and a page with all of it (index.html). Says "cannot tell" rather
+    than guess.
 
     Exit codes: 0 all done, 1 some files failed, 2 none could be read.
     """
-    from eucentric.core.errors import EucentricError
     from eucentric.knowledge.phases import phase
+    from eucentric.tools.vision.corrections import read_corrections
 
     if pixel_pm is not None and pixel_pm != pixel_pm:
         raise click.BadParameter("not a number", param_hint="--pixel-pm")
-    from eucentric.tools.vision import vacancy_density
+    known, words = phase(material), [read_corrections(path) for path in corrections]
+    run = _Run(known, out, pixel_pm, words, _second(network), len(images))
+    for shot in run.shots(images, frames, dataset, series):
+        run.look(shot)
+    code = _exit_code(run.seen, run.failed)
+    density, extra = _pooled(run.seen)
+    answer = _answer(known.name, run, density, extra, code)
+    if run.seen:
+        _write_page(known.name, run, density, extra)
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
+    else:
+        _table(run, answer, out)
+    sys.exit(code)
 
-    known = phase(material)
-    done: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
-    maps: list[AtomMap] = []
-    for number, (path, stem) in enumerate(zip(images, _stems(images), strict=True), 1):
-        click.echo(f"[{number}/{len(images)}] {_shown(path)}", err=True)
+
+def _second(network: str) -> "Network | None":
+    """The network that reads along, if one is wanted."""
+    if network == "none":
+        return None
+    from eucentric.tools.vision.network import open_network
+
+    return open_network(network)
+
+
+class _Run:
+    """The files one after another: what was seen, what failed."""
+
+    def __init__(
+        self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], network: "Network | None",
+        files: int,
+    ) -> None:  # fmt: skip
+        self.known, self.out, self.pixel_pm, self.words, self.files = known, out, pixel_pm, words, files
+        self.network = network
+        self.seen: list[Seen] = []
+        self.failed: list[dict[str, Any]] = []
+        self._file = 0
+
+    def shots(
+        self, images: tuple[Path, ...], frames: str, dataset: str | None, series: bool
+    ) -> "Iterator[Shot]":
+        """Images in order; of one place, all are read before the first is looked at."""
+        from eucentric.cli.detected import in_series, shots_of
+        from eucentric.core.errors import EucentricError
+
+        held: list[Shot] = []
+        for self._file, (path, stem) in enumerate(zip(images, _stems(images), strict=True), 1):
+            self._say(path, "reading")
+            try:
+                read = shots_of(path, stem, "each" if series and frames == "sum" else frames, dataset)
+            except (EucentricError, OSError) as error:
+                self._failed(path, error)
+                continue
+            if series:
+                held += read
+            else:
+                yield from read
+        if held:
+            yield from in_series(held)
+
+    def look(self, shot: "Shot") -> None:
+        """One image, or why not."""
+        from eucentric.cli.detected import look
+        from eucentric.core.errors import EucentricError
+
         try:
-            atoms, body = _one(path, stem, known, out, pixel_pm)
-        except EucentricError as error:
-            failed.append(
-                {"image": str(path), "ok": False, "error": error.as_dict(), "exit_code": error.exit_code}
+            done = look(
+                shot,
+                self.known,
+                self.out,
+                self.pixel_pm,
+                self.words,
+                self.network,
+                lambda stage: self._say(shot.path, stage, shot),
             )
-            continue
-        except OSError as error:
+        except (EucentricError, OSError) as error:
+            self._failed(shot.path, error)
+        else:
+            self.seen.append(done)
+
+    def unused(self) -> list[str]:
+        """Files of images that were corrected, but not looked at."""
+        used = {one.body["sha256"] for one in self.seen}
+        return [words.image for words in self.words if words.image_sha256 not in used]
+
+    def _say(self, path: Path, stage: str, shot: "Shot | None" = None) -> None:
+        series = f", frame {shot.series['number']} of {shot.series['of']}" if shot and shot.series else ""
+        click.echo(f"[{self._file}/{self.files}] {_shown(path)}{series}  {stage}", err=True)
+
+    def _failed(self, path: Path, error: Exception) -> None:
+        from eucentric.core.errors import EucentricError
+
+        if isinstance(error, EucentricError):
+            body, code = error.as_dict(), error.exit_code
+        else:
             body = {
                 "code": "E-FILE-01",
                 "what": str(error),
                 "why": "",
                 "remedy": "check the folder's permissions",
             }
-            failed.append({"image": str(path), "ok": False, "error": body, "exit_code": 1})
-            continue
-        maps.append(atoms)
-        done.append(body)
-    density = vacancy_density(maps, evidence=[body["frame"] for body in done]) if maps else None
-    pooled = density.model_dump(mode="json") if density else None
-    code = _exit_code(done, failed)
-    if as_json:
-        answer = {"ok": code == 0, "material": known.name, "images": [*done, *failed], "density": pooled}
-        answer["exit_code"] = code
-        click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
-    else:
-        _table(done, failed, pooled, out)
-    sys.exit(code)
+            code = 1
+        self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
 
 
-def _exit_code(done: list[dict[str, Any]], failed: list[dict[str, Any]]) -> int:
+def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
+    """Density and statistics over all places."""
+    from eucentric.tools.vision import arrangement_of, pair_correlation, topology, vacancy_density
+
+    counted = [one for one in seen if one.counts]
+    if not counted:
+        return None, {}
+    density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
+    left = len(seen) - len(counted)
+    if left:
+        again = f"{left} further frames of places that are counted with their first"
+        density = density.model_copy(update={"excluded": (*density.excluded, again)})
+    sites = [arrangement_of(one.atoms) for one in counted if not one.atoms.cannot_tell]
+    if density.cannot_tell or not any(one.vacant.any() for one in sites):
+        return density, {}
+    found = {"topology": topology(sites), "pair_correlation": pair_correlation(sites)}
+    return density, {key: value.model_dump(mode="json") for key, value in found.items()}
+
+
+def _answer(
+    material: str, run: _Run, density: "Finding | None", extra: dict[str, Any], code: int
+) -> dict[str, Any]:
+    bodies = [one.body for one in run.seen]
+    answer: dict[str, Any] = {"ok": code == 0, "material": material, "images": [*bodies, *run.failed]}
+    answer["density"] = density.model_dump(mode="json") if density else None
+    answer["statistics"] = extra
+    answer["corrections_unused"] = run.unused()
+    answer["page"] = str(run.out / "index.html") if bodies else None
+    answer["exit_code"] = code
+    return answer
+
+
+def _write_page(material: str, run: _Run, density: "Finding | None", extra: dict[str, Any]) -> None:
+    from eucentric.agent.reporting.defects import Look, defects_page
+
+    looks = [Look(one.body, Path(one.body["files"]["overlay"]), one.crops) for one in run.seen]
+    page = defects_page(material, looks, run.failed, density, extra)
+    (run.out / "index.html").write_text(page, encoding="utf-8")
+
+
+def _exit_code(done: "list[Seen]", failed: list[dict[str, Any]]) -> int:
     if not failed:
         return 0
     return 2 if not done and all(one["exit_code"] == 2 for one in failed) else 1
@@ -97,92 +233,6 @@ def _stems(images: tuple[Path, ...]) -> list[str]:
     return out
 
 
-def _one(
-    path: Path, stem: str, known: "Phase", out: Path, pixel_pm: float | None
-) -> tuple["AtomMap", dict[str, Any]]:
-    """Analyse one file and write everything about it."""
-    from eucentric.core.redaction import redacted
-    from eucentric.tools.detect_defects import result_of
-    from eucentric.tools.vision import find_atoms, read_image, vacancy_density, write_gallery, write_overlay
-
-    pixels, frame = read_image(path)
-    atoms = find_atoms(pixels, known, pixel_pm=pixel_pm or frame.pixel_pm)
-    overlay = write_overlay(
-        pixels, atoms, out / f"{stem}-overlay.png", simulated=frame.simulated, title=path.name
-    )
-    gallery = write_gallery(pixels, atoms, out / f"{stem}-unsure.png", simulated=frame.simulated)
-    if gallery is None:  # an old picture of an earlier run must not look like one of this image
-        (out / f"{stem}-unsure.png").unlink(missing_ok=True)
-    _write_tables(atoms, out, stem)
-    finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
-    result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
-    body = {"image": str(path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
-    body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms)}
-    if frame.counts_per_electron is None:  # the file's numbers are no electrons
-        body["counts_per_column"] = None
-    body["files"] = _files(out, stem, gallery is not None)
-    (out / f"{stem}.json").write_text(json.dumps(redacted(body), indent=1, allow_nan=False), encoding="utf-8")
-    return atoms, body
-
-
-_CANDIDATE = 0.05
-"""Sites with at least this probability of being vacant are listed."""
-
-
-def _atoms(atoms: "AtomMap") -> list[dict[str, Any]]:
-    """Positions of the columns, x = column, y = row, 0 = centre of the first pixel."""
-    rows = zip(atoms.atoms_xy, atoms.atoms_sigma_pm, strict=True)
-    return [
-        {"x_px": round(float(x), 3), "y_px": round(float(y), 3), "sigma_pm": round(float(sigma), 2)}
-        for (x, y), sigma in rows
-    ]
-
-
-def _candidates(atoms: "AtomMap") -> list[dict[str, Any]]:
-    """Sites that may be vacant, the likeliest first."""
-    order = [i for i in atoms.sites_p_vacancy.argsort()[::-1] if atoms.sites_p_vacancy[i] >= _CANDIDATE]
-    return [
-        {
-            "x_px": round(float(atoms.sites_xy[i][0]), 3),
-            "y_px": round(float(atoms.sites_xy[i][1]), 3),
-            "p": round(float(atoms.sites_p_vacancy[i]), 4),
-            "kind": atoms.sites_state[i],
-            "examined": bool(atoms.sites_examined[i]),
-        }
-        for i in order
-    ]
-
-
-def _files(out: Path, stem: str, gallery: bool) -> dict[str, str]:
-    names = {"overlay": "-overlay.png", "atoms": "-atoms.csv", "vacancies": "-vacancies.csv", "json": ".json"}
-    if gallery:
-        names["gallery"] = "-unsure.png"
-    return {kind: str(out / f"{stem}{suffix}") for kind, suffix in names.items()}
-
-
-def _write_tables(atoms: "AtomMap", out: Path, stem: str) -> None:
-    import csv
-
-    with open(out / f"{stem}-atoms.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["x_px", "y_px", "sigma_pm", "counts", "sublattice", "state"])
-        rows = zip(atoms.atoms_xy, atoms.atoms_sigma_pm, atoms.atoms_counts, atoms.atoms_site, strict=True)
-        for (x, y), sigma, counts, site in rows:
-            table.writerow([f"{x:.3f}", f"{y:.3f}", f"{sigma:.2f}", f"{counts:.5g}", int(atoms.sites_sublattice[site]),
-                            atoms.sites_state[site]])  # fmt: skip
-    with open(out / f"{stem}-vacancies.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(
-            ["x_px", "y_px", "p_vacancy", "state", "sublattice", "relative_brightness", "examined"]
-        )
-        for site, (x, y), p in zip(atoms.vacancies_site, atoms.vacancies_xy, atoms.vacancies_p, strict=True):
-            kind = int(atoms.sites_sublattice[site])
-            relative, examined = f"{atoms.sites_relative[site]:.3f}", int(atoms.sites_examined[site])
-            table.writerow(
-                [f"{x:.3f}", f"{y:.3f}", f"{p:.4f}", atoms.sites_state[site], kind, relative, examined]
-            )
-
-
 def _shown(path: str | Path) -> str:
     """The name of a file in quotes: it could be that of a gate that was approved."""
     from eucentric.core.text import quoted
@@ -190,29 +240,13 @@ def _shown(path: str | Path) -> str:
     return quoted(Path(path).name, limit=80)
 
 
-def _table(
-    done: list[dict[str, Any]], failed: list[dict[str, Any]], pooled: dict[str, Any] | None, out: Path
-) -> None:
+def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     """For people: one block an image, then the density."""
-    from eucentric.core.text import visible
+    from eucentric.core.text import quoted, visible
 
-    for body in done:
-        click.echo(f"image {_shown(body['image'])}")
-        if body["pixel_pm"] is not None:
-            click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm")
-            click.echo(
-                f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
-                f"of {body['sites_examined']:,} sites examined"
-            )
-            click.echo(
-                f"  quality    coherence {body['coherence']:.2f}, {body['residual_pm']:.0f} pm off the lattice, recall "
-                f"{body['recall']:.2f}, {body['expected_false_calls']:.1f} false calls expected"
-            )
-        click.echo(f"  density    {density_line(body['findings'][0])}")
-        for flag in body["flags"]:
-            click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
-        click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
-    for body in failed:
+    for one in run.seen:
+        _block(one.body)
+    for body in run.failed:
         error = body["error"]
         click.echo(
             f"image {_shown(body['image'])}\n  not done   {error['code']}  {visible(error['what'], limit=300)}"
@@ -220,10 +254,37 @@ def _table(
         for key in ("why", "remedy"):
             if error.get(key):
                 click.echo(f"             {visible(error[key], limit=300)}")
-    if pooled and len(done) > 1:
+    pooled = answer["density"]
+    if pooled and len(run.seen) > 1:
         click.echo(f"All images   {density_line(pooled)}")
-    if done:
-        click.echo(f"Results in   {visible(str(out), limit=300)}")
+    if answer["statistics"]:
+        click.echo(f"Clusters     {clusters_line(answer['statistics'])}")
+    for name in answer["corrections_unused"]:
+        click.echo(f"Unused       corrections of {quoted(name, limit=200)}: it is none of these images")
+    if run.seen:
+        click.echo(f"Results in   {visible(str(out), limit=300)}   page {visible(answer['page'], limit=300)}")
+
+
+def _block(body: dict[str, Any]) -> None:
+    from eucentric.core.text import quoted, visible
+
+    place = body["series"]
+    click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
+    if body["pixel_pm"] is not None:
+        hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
+        click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm")
+        click.echo(
+            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
+            f"of {body['sites_examined']:,} sites examined{hand}"
+        )
+        click.echo(
+            f"  quality    coherence {body['coherence']:.2f}, {body['residual_pm']:.0f} pm off the lattice, recall "
+            f"{body['recall']:.2f}, {body['expected_false_calls']:.1f} false calls expected"
+        )
+    click.echo(f"  density    {density_line(body['findings'][0])}")
+    for flag in body["flags"]:
+        click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
+    click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
 
 
 def density_line(finding: dict[str, Any]) -> str:
@@ -237,3 +298,13 @@ def density_line(finding: dict[str, Any]) -> str:
         f"{interval['value']:.2f} % of {of:,} sites (95 %: {interval['low']:.2f} … {interval['high']:.2f}), "
         f"recall {finding['details']['recall']:.2f} applied"
     )
+
+
+def clusters_line(found: dict[str, Any]) -> str:
+    """Clusters by size and the verdict on distances in one line."""
+    sizes, pairs = found["topology"], found["pair_correlation"]
+    parts = [
+        f"{sizes[name]['called']} {name}" for name in ("isolated", "divacancies", "trivacancies", "pores")
+    ]
+    p = "" if pairs["p_value"] is None else f" (p {pairs['p_value']:.2g})"
+    return f"{', '.join(parts)}; distances: {pairs['verdict']}{p}"

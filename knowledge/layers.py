@@ -9,4 +9,4 @@ def layer_share(material: Phase, voltage_kv: float, collection_mrad: tuple[float
     inner, outer = collection_mrad
     elements = [element for column in material.columns for element in column.elements]
     total = sum(haadf_cross_section_a2(element, voltage_kv, inner, outer) for element in elements)
-    return total / (3 * material.site_area_a2)
+    return total / (material.lattice.parts * material.site_area_a2)

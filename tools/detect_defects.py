@@ -12,8 +12,21 @@ from eucentric.core.calls import Finding
 from eucentric.core.instrument import Frame
 from eucentric.knowledge.phases import phase
 from eucentric.tools.base import Context, Tool, free
-from eucentric.tools.vision import AtomMap, find_atoms, vacancy_density, write_gallery, write_overlay
+from eucentric.tools.vision import (
+    AtomMap,
+    PairCorrelation,
+    Topology,
+    arrangement_of,
+    find_atoms,
+    pair_correlation,
+    read_again,
+    topology,
+    vacancy_density,
+    write_gallery,
+    write_overlay,
+)
 from eucentric.tools.vision.advice import Advice, advice_of, why_not_counted
+from eucentric.tools.vision.network import open_network
 
 Kind = Literal["vacancy", "any"]
 
@@ -83,6 +96,12 @@ class Result(Model):
     """File name in the run's folder of pictures."""
     gallery: str | None
     method: str
+    topology: Topology | None = None
+    """Clusters of neighbouring vacancies by size; None if nothing is said about vacancies."""
+    pair_correlation: PairCorrelation | None = None
+    """Distances of vacancies against chance."""
+    by_hand: int = 0
+    """Sites where a person's word stands in place of the program's."""
 
 
 def run(args: Args, context: Context) -> Result:
@@ -94,13 +113,27 @@ def run(args: Args, context: Context) -> Result:
     atoms = find_atoms(
         pixels, material, pixel_pm=frame.pixel_pm, counts_per_electron=frame.counts_per_electron
     )
+    if args.kind == "any" or not len(atoms.sites_xy):
+        # Atoms between columns, and columns without a lattice, are beyond the lattice stage.
+        atoms = read_again(atoms, pixels, open_network())
     overlay, gallery = _pictures(pixels, atoms, frame, context.folder)
     reason = why_not_counted(atoms, scale_accepted=args.accept_scale)
     advice = advice_of(atoms, scale_accepted=args.accept_scale)
     atoms = replace(atoms, cannot_tell=reason)
     finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
     made = result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
-    return made.model_copy(update={"advice": advice})
+    return _brief(made.model_copy(update={"advice": advice}))
+
+
+def _brief(result: Result) -> Result:
+    """As it goes into a row: what the picture shows is not listed again."""
+    return result.model_copy(
+        update={
+            "topology": result.topology and result.topology.model_copy(update={"clusters": ()}),
+            "pair_correlation": result.pair_correlation
+            and result.pair_correlation.model_copy(update={"shells": ()}),
+        }
+    )
 
 
 def _pictures(
@@ -117,6 +150,7 @@ def result_of(
 ) -> Result:
     """The tool's result from a map; arrays become plain numbers, rounded to what they can mean."""
     p = atoms.sites_p_vacancy[atoms.sites_examined]
+    sites = None if atoms.cannot_tell or not atoms.called else [arrangement_of(atoms)]
     return Result(
         frame=frame.id, material=atoms.phase.name, simulated=frame.simulated,
         pixel_pm=_rounded(atoms.pixel_pm, 4), pixel_pm_sigma=_rounded(atoms.pixel_pm_sigma, 4),
@@ -127,7 +161,8 @@ def result_of(
         residual_pm=_rounded(atoms.residual_pm, 2), usable_fraction=round(atoms.usable, 4),
         flags=tuple(QualityFlag(code=code, text=text) for code, text in atoms.flags),
         cannot_tell=atoms.cannot_tell, defects=defects_of(atoms, kind), findings=(finding,), overlay=overlay,
-        gallery=gallery, method=atoms.method,
+        gallery=gallery, method=atoms.method, topology=topology(sites) if sites else None,
+        pair_correlation=pair_correlation(sites) if sites else None, by_hand=len(atoms.sites_by_hand),
     )  # fmt: skip
 
 
@@ -162,9 +197,10 @@ def summary(result: Result) -> str:
     flags = f"; flagged: {', '.join(flag.code for flag in result.flags)}" if result.flags else ""
     if result.cannot_tell:
         return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
+    hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
-        f"{result.sites_examined:,} sites examined, recall {result.recall:.2f}{flags}"
+        f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f}{flags}"
     )
 
 

@@ -16,6 +16,34 @@ def wants_analysis(clause: Clause) -> bool:
     )
 
 
+def wants_lattice(clause: Clause) -> bool:
+    """The clause asks for the lattice of a frame: its constant, its strain, or the pixel size that it gives."""
+    if clause.free("length", "current", "time") or clause.has("VACANCY", "DEFECT", "DENSITY"):
+        return False
+    of_frame = clause.has("IMAGE", "LAST", "FRAME", "IT") or bool(clause.kind("name"))
+    return clause.has("CELL") or (clause.has("PIXELSIZE") and clause.has("DETECT") and of_frame)
+
+
+def lattice(clause: Clause, draft: Draft) -> None:
+    """Write the measurement of a lattice: in the newest frame of this plan, or in a stored frame."""
+    names = clause.kind("name")
+    clause.take(
+        "CELL", "PIXELSIZE", "PITCH", "DETECT", "FIND", "QUESTION", "LAST", "IMAGE", "FRAME", "HAADF", "BF", "MANY",
+        "SURE", "PLACE", "ACQUIRE", "EVERY", "IT", "STATUS", "ATOMIC", "ATOMS",
+    )  # fmt: skip
+    for name in names:
+        name.used = True
+    why = "pixel size, cell, grains and strain"
+    if not names and draft.last_image:
+        draft.add("measure_lattice", f"{why} in the frame just taken", {}, frame=draft.last_image)
+        return
+    if not names and draft.situation.last_frame is None:
+        draft.assume("no frame is known here yet: 'last' is looked up when it runs")
+    frame = names[0].text if names else "last"
+    shown = draft.situation.last_frame.id if not names and draft.situation.last_frame else frame
+    draft.add("measure_lattice", f"{why} in {shown}", {"frame": frame})
+
+
 def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
     """Write the analysis: in the open campaign, of the newest frame of this plan, or of a stored frame."""
     kind = (

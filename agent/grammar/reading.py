@@ -104,6 +104,8 @@ class Reading:
             campaign.aim(clause, work, self.draft)
             if campaign.best_of_flakes(clause, self.draft):
                 return True
+        if analysis.wants_lattice(clause):
+            return False
         if analysis.wants_analysis(clause):
             if work.revisiting:
                 work.again_detect = "vacancy" if clause.has("VACANCY") else "any"
@@ -153,7 +155,10 @@ class Reading:
     def _plain(self, clause: Clause, *, fresh: bool) -> None:
         """`fresh`: nothing of the clause was used yet; words left over of an action are no question."""
         draft = self.draft
-        if reads.wants_read(clause) and (fresh or clause.asked or clause.has("QUESTION", "PREDICT")):
+        if analysis.wants_lattice(clause):
+            self._close()
+            analysis.lattice(clause, draft)
+        elif reads.wants_read(clause) and (fresh or clause.asked or clause.has("QUESTION", "PREDICT")):
             self._close()
             reads.read(clause, draft)
         elif (

@@ -147,8 +147,8 @@ _MISSING: Final = {
     "HEAT": ("heating, cooling and biasing", "imaging at the present conditions", True),
     "MANIPULATE": ("changing the sample with the beam", "imaging it", True),
     "DISLOCATION": (
-        "dislocations, boundaries, dopants and strain",
-        "vacancies, or any deviation from the lattice (find defects)",
+        "dislocations, boundaries and dopants",
+        "vacancies, or any deviation from the lattice (find defects), grains and strain (measure the lattice)",
         False,
     ),
     "UNBLANK": (
@@ -280,7 +280,7 @@ _RULED: Final = {
     "CURRENT": ("set_optics",),
     "BLANK": ("blank_beam",),
     "REPORT": ("write_report",),
-    "DETECT": ("detect_defects",),
+    "DETECT": ("detect_defects", "measure_lattice"),
     "SURVEY": ("survey",),
 }
 

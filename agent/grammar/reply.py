@@ -14,6 +14,7 @@ READS: Final = frozenset(
         "get_state",
         "query_log",
         "detect_defects",
+        "measure_lattice",
         "estimate_density",
         "rank_places",
         "recommend_acquisition",

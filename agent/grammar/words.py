@@ -212,7 +212,13 @@ _TABLE: Final[dict[str, str]] = {
                  " empfehlen empfehlung vorschlag",
     "DISLOCATION": "dislocation dislocations grain_boundary grain_boundaries versetzung versetzungen korngrenze korngrenzen"
                    " stacking_fault stacking_faults stapelfehler twin_boundary grain_size dopant dopants substitution"
-                   " substitutional antisite adatom adatoms interstitial interstitials dotierung strain verzerrung",
+                   " substitutional antisite adatom adatoms interstitial interstitials dotierung",
+    "CELL": "lattice_constant lattice_constants lattice_parameter lattice_parameters lattice_spacing lattice_spacings unit_cell"
+            " lattice_vectors crystal_lattice measure_lattice the_lattice its_lattice lattice_of lattice_strain strain strains"
+            " the_lattice_constant its_lattice_constant the_lattice_parameter its_lattice_parameter the_lattice_spacing"
+            " its_lattice_spacing the_lattice_vectors the_lattice_strain the_lattice_parameters the_lattice_constants"
+            " strain_map strain_maps map_the_strain map_strain strain_mapping gitterkonstante gitterkonstanten gitterparameter"
+            " gitterabstand gitterabstaende elementarzelle kristallgitter gitterverzerrung verzerrung dehnung miss_das_gitter das_gitter",
     # reads
     "STATUS": "status state zustand state_of status_report",
     "LOG": "log logbook history ledger events protokoll verlauf logs happened passiert journal ereignisse audit logbuch",

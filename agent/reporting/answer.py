@@ -4,9 +4,16 @@ import re
 from collections.abc import Iterator
 
 from eucentric.agent.reporting.blocks import Block, Bullets, Claim, Fold, Para, Section, Table
-from eucentric.agent.reporting.quantities import basis_text, events_text, interval_text, plural, value_text
+from eucentric.agent.reporting.quantities import (
+    basis_text,
+    calls_text,
+    clustering_text,
+    events_text,
+    interval_text,
+    plural,
+    value_text,
+)
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, RunRecord
-from eucentric.core.calls import Finding
 
 _SHOWN = 8
 _LEFT_OUT = {"select_targets": "candidate target not used", "acquire_series": "frame left out of its sum"}
@@ -95,36 +102,9 @@ def _result(call: CallRecord) -> str:
 def _conclusions(record: RunRecord) -> Iterator[Block]:
     """What a headline finding says beside its number: false calls, recall, clustering."""
     for one in headline(record)[:4]:
-        lines = tuple(line for line in (_calls(one.finding), _clustering(one.finding)) if line)
+        lines = tuple(line for line in (calls_text(one.finding), clustering_text(one.finding)) if line)
         if lines and not one.finding.cannot_tell:
             yield Bullets(lines)
-
-
-def _calls(finding: Finding) -> str:
-    details = finding.details
-    if not {"recall", "called", "expected_false_calls"} <= set(details):
-        return ""
-    spread = float(details.get("overdispersion", 1.0))
-    widened = (
-        f"; variance widened {spread:.3g}× for clustering and scatter between frames"
-        if spread > 1.005
-        else ""
-    )
-    return (
-        f"{details['called']} called, {details['expected_false_calls']:.2g} of them expected to be false; recall "
-        f"{details['recall']:.3g} at these counts is corrected for{widened}"
-    )
-
-
-def _clustering(finding: Finding) -> str:
-    found = finding.details.get("clustering")
-    if not isinstance(found, dict) or found.get("ratio") is None:
-        return ""
-    verdict = "more than chance" if found["p_value"] < 0.05 else "no more than chance explains"
-    return (
-        f"clustering: {found['pairs']} neighbouring pairs, {found['expected_pairs']:.2g} expected by chance "
-        f"({found['ratio']:.2g}×, p = {found['p_value']:.2g}): {verdict}"
-    )
 
 
 # --- what was not counted -------------------------------------------------------------------------------

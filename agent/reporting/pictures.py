@@ -207,7 +207,7 @@ def drawn(record: RunRecord, folder: Path) -> tuple[Picture, ...]:
     for key, words in _DRAWN.items():
         for call in calls:
             name = Path(str(call.value.get(key) or "")).name
-            png = _smaller(folder / name) if name.endswith(".png") else None
+            png = smaller(folder / name) if name.endswith(".png") else None
             if png:
                 said = f" {call.result.summary}" if call.result and key == "overlay" else ""
                 plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)  # a link in Markdown must not end in it
@@ -215,7 +215,7 @@ def drawn(record: RunRecord, folder: Path) -> tuple[Picture, ...]:
     return tuple(found)
 
 
-def _smaller(path: Path) -> bytes | None:
+def smaller(path: Path) -> bytes | None:
     """The picture at a size for reading; None if it is not there or no picture."""
     from PIL import Image, UnidentifiedImageError
 

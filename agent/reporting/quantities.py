@@ -80,6 +80,36 @@ def basis_text(finding: Finding) -> str:
     return f"{count(finding.count)} of {finding.of:,} sites examined, in {frames}"
 
 
+def calls_text(finding: Finding) -> str:
+    """What a density was corrected for; empty if it does not say."""
+    details = finding.details
+    if not {"recall", "called", "expected_false_calls"} <= set(details):
+        return ""
+    spread = float(details.get("overdispersion", 1.0))
+    widened = (
+        f"; variance widened {spread:.3g}× for clustering and scatter between frames"
+        if spread > 1.005
+        else ""
+    )
+    hand = f"; {details['by_hand']} sites by hand" if details.get("by_hand") else ""
+    return (
+        f"{details['called']} called, {details['expected_false_calls']:.2g} of them expected to be false; recall "
+        f"{details['recall']:.3g} at these counts is corrected for{widened}{hand}"
+    )
+
+
+def clustering_text(finding: Finding) -> str:
+    """Whether vacancies sit together; empty if it does not say."""
+    found = finding.details.get("clustering")
+    if not isinstance(found, dict) or found.get("ratio") is None:
+        return ""
+    verdict = "more than chance" if found["p_value"] < 0.05 else "no more than chance explains"
+    return (
+        f"clustering: {found['pairs']} neighbouring pairs, {found['expected_pairs']:.2g} expected by chance "
+        f"({found['ratio']:.2g}×, p = {found['p_value']:.2g}): {verdict}"
+    )
+
+
 def events_text(events: tuple[int, ...]) -> str:
     """'events 12, 15–17'."""
     runs: list[list[int]] = []

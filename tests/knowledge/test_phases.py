@@ -114,3 +114,39 @@ def test_graphene_has_two_equal_columns_and_a_hollow():
     assert graphene.columns[0].weight == graphene.columns[1].weight == 1.0
     assert not graphene.equal_columns
     assert {"V_C", "N on C", "Si on C"} <= {state.name for state in graphene.columns[0].states}
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "columns", "alike"),
+    [
+        ("SrTiO3", 3.905, [("Sr",), ("Ti", "O")], False),
+        ("BaTiO3", 3.997, [("Ba",), ("Ti", "O")], False),
+        ("Au", 4.0782 / 2**0.5, [("Au",), ("Au",)], True),
+        ("Fe", 2.8665, [("Fe",), ("Fe",)], True),
+        ("Si", 5.431 / 2, [("Si",), ("Si",)], True),
+    ],
+)
+def test_square_lattices_down_001(name, a, columns, alike):
+    """The cell is the one whose two sublattices are all columns, whatever the CIF's is."""
+    seen = phase(FOLDER / f"{name}.cif")
+    assert seen.kind == "square"
+    assert seen.a_angstrom == pytest.approx(a, rel=1e-3)
+    assert [column.elements for column in seen.columns] == columns
+    assert seen.equal_columns == alike
+    assert seen.spacing_angstrom == pytest.approx(seen.a_angstrom / 2**0.5)
+    assert seen.site_area_a2 == pytest.approx(seen.a_angstrom**2 / 2)
+
+
+def test_a_ti_vacancy_of_an_oxide_leaves_its_oxygen():
+    states = {state.name: state for state in phase("sto").columns[1].states}
+    assert 0 < states["V_Ti"].relative < 0.2
+    assert states["V_Ti"].vacancy
+    assert not states["V_Ti"].column_left
+    assert states["Nb on Ti"].relative > 1.5
+    assert "La on Sr" in {state.name for state in phase("SrTiO3").columns[0].states}
+
+
+@pytest.mark.parametrize("name", ["MoO3", "ZrO2", "quartz"])
+def test_other_plan_views_are_refused(name):
+    with pytest.raises(BadInput):
+        phase(FOLDER / f"{name}.cif")

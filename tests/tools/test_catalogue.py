@@ -33,8 +33,8 @@ RISKS = {
     "go_to_target": "expose", "tilt_to_zone_axis": "expose", "tilt_along_band": "expose", "tilt_edge_on": "expose",
     "solve_orientation": "analyse", "list_zone_axes": "analyse", "boundary_report": "analyse",
     "index_diffraction": "analyse",
-    "select_targets": "analyse", "detect_defects": "analyse", "estimate_density": "analyse",
-    "recommend_acquisition": "analyse", "retake_image": "expose",
+    "select_targets": "analyse", "detect_defects": "analyse", "measure_lattice": "analyse",
+    "estimate_density": "analyse", "recommend_acquisition": "analyse", "retake_image": "expose",
     "rank_places": "analyse", "write_report": "analyse",
     "blank_beam": "safety", "abort": "safety",
 }  # fmt: skip

@@ -3,10 +3,14 @@
 It is written apart from the code under test and shares nothing with it but the definition of the lattice.
 """
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # microscope_files is a plain module beside the tests
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from scipy.spatial import cKDTree
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import find_atoms
-from eucentric.tools.vision.columns import Sites, _as_seen
-from eucentric.tools.vision.lattice import six_fold_coherence
+from eucentric.tools.vision.columns import Sites
+from eucentric.tools.vision.judgement import _as_seen
+from eucentric.tools.vision.lattice import neighbour_coherence
 from eucentric.tools.vision.populations import fit_populations
 from eucentric.tools.vision.sites import Profile
 
@@ -237,8 +238,8 @@ def test_coherence_of_order_and_of_chance():
     i, j = (g.ravel() for g in np.mgrid[0:20, 0:20])
     order = np.stack([i + 0.5 * j, 3**0.5 / 2 * j], -1) * 10.0
     chance = np.random.default_rng(0).uniform(0, 200, (400, 2))
-    assert six_fold_coherence(order, 10.0) == pytest.approx(1.0, abs=1e-6)
-    assert six_fold_coherence(chance, 10.0) < 0.15
+    assert neighbour_coherence(order, 10.0) == pytest.approx(1.0, abs=1e-6)
+    assert neighbour_coherence(chance, 10.0) < 0.15
 
 
 def vacuum(image):

@@ -64,6 +64,13 @@ def test_tool(simulate, tmp_path):
     assert result.simulated
     assert Result.model_validate_json(result.model_dump_json()) == result
     assert "columns" in TOOL.summary(result)
+    called = [
+        getattr(result.topology, size).called for size in ("isolated", "divacancies", "trivacancies", "pores")
+    ]
+    assert sum((k + 1) * n for k, n in enumerate(called)) <= result.vacancies
+    assert result.topology.clusters == ()  # a row stays small
+    assert result.pair_correlation.vacancies == result.vacancies
+    assert result.pair_correlation.shells == ()
     with Image.open(tmp_path / result.overlay) as overlay:
         assert min(overlay.size) > 400
 

@@ -6,6 +6,8 @@ import pytest
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import AtomMap, clustering, combined_density, find_atoms, vacancy_density
+from eucentric.tools.vision.statistics.density import interval_of
+from eucentric.tools.vision.statistics.tally import Tally
 
 
 def map_of(vacant, *, n=2000, recall=1.0, false=0.0, material="Ti3C2", cannot_tell=""):
@@ -55,8 +57,8 @@ def test_interval_covers_the_truth():
     rng = np.random.default_rng(5)
     covered = 0
     for _ in range(120):
-        called = rng.random(1000) < 0.02 * 0.8
-        interval = vacancy_density([map_of(np.flatnonzero(called), n=1000, recall=0.8)]).interval
+        called = int((rng.random(1000) < 0.02 * 0.8).sum())
+        interval, _ = interval_of(Tally(called, 1000, 0.8, 0.0), 1.0)
         covered += interval.low <= 2.0 <= interval.high
     assert covered >= 109  # 95 % nominal; fewer than 109 of 120 has a chance below 2 %
 

@@ -1,20 +1,21 @@
 """Atoms and vacancies of one image: scale, lattice, sites, populations, refinement, and what can be trusted."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
-from eucentric.tools.vision.columns import Judged, Sites, full_heights, judge, profile_without, sites_of
-from eucentric.tools.vision.lattice import Lattice, fit_lattice, six_fold_coherence
+from eucentric.tools.vision.columns import Sites, full_heights, profile_without
+from eucentric.tools.vision.grains import Patches, find_grains, sites_of_grains
+from eucentric.tools.vision.judgement import Judged, judge
+from eucentric.tools.vision.lattice import fit_lattice, neighbour_coherence
 from eucentric.tools.vision.peaks import band_pass, peaks_of
+from eucentric.tools.vision.pixels import prepared, summed, working_factor
 from eucentric.tools.vision.refine import Refined, refine
 from eucentric.tools.vision.scale import Scale, measure_scale
 from eucentric.tools.vision.sites import seen_locally
@@ -22,8 +23,6 @@ from eucentric.tools.vision.sites import seen_locally
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_WORKING_PM = 13.0
-"""Pixels much finer than this are summed: a column's width is 45-60 pm, no information is lost."""
 _FIELD_PEAKS = 40
 """About as many peaks make one site of the lattice field."""
 _MUCH_LOST = 0.05
@@ -63,28 +62,29 @@ def find_atoms(
     BadInput
         If the array is not two-dimensional, or smaller than 64 px.
     """
-    (pixels, unit), missing = _checked(image)
+    (pixels, unit), missing = prepared(image)
     scale = measure_scale(pixels, phase, pixel_pm)
     if scale is None:
         return _abstain(phase, pixels, pixel_pm, "no rings of the phase's lattice in the power spectrum")
-    factor = max(1, round(_WORKING_PM / scale.pixel_pm))
+    factor = working_factor(scale.pixel_pm)
     spacing = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing < _MIN_SPACING_PX:
         reason = f"columns are {spacing * factor:.1f} px apart; {_MIN_SPACING_PX} px are needed"
         return _abstain(phase, pixels, pixel_pm, reason)
-    small = _summed(pixels, factor)
+    small = summed(pixels, factor)
     filtered = band_pass(small, spacing)
     peaks = peaks_of(filtered, spacing)
     basis = scale.real_basis("column" if phase.equal_columns else "cell") / factor
     lattice = fit_lattice(filtered, peaks, basis, small.shape)
     if lattice is None or lattice.matched < _MIN_MATCHED:
         return _abstain(phase, pixels, pixel_pm, "no lattice grows from any part of the image")
+    patches = find_grains(small, filtered, peaks, lattice, phase, scale.pixel_pm * factor, spacing)
     view = _View(
-        small, pixels.shape, missing, factor, _pixel_of_lattice(lattice, phase, factor), phase,
+        small, pixels.shape, missing, factor, _pixel_of_lattice(patches.site_px2, phase, factor), phase,
         quality.pile_up(image),
     )  # fmt: skip
-    coherence = _coherence(small, peaks, view.spacing, phase)
-    return _analysed(view, scale, lattice, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
+    coherence = _coherence(small, peaks, patches, phase)
+    return _analysed(view, scale, patches, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
 
 
 def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, reason: str) -> AtomMap:
@@ -95,60 +95,20 @@ def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, 
     )  # fmt: skip
 
 
-def _checked(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], float], Mask]:
-    if image.ndim != 2 or min(image.shape) < 64:
-        raise BadInput(
-            f"the image has shape {tuple(image.shape)}",
-            "an image of at least 64×64 px is needed",
-            "give one two-dimensional frame",
-        )
-    pixels = np.ascontiguousarray(image, np.float32)
-    missing = ~np.isfinite(pixels)
-    if missing.mean() > 0.5:
-        raise BadInput(
-            f"{missing.mean():.0%} of the pixels are not numbers", "more than half", "give a complete frame"
-        )
-    if missing.any():
-        pixels = _filled(pixels, missing)
-        missing = ndimage.binary_opening(missing, np.ones((3, 3)))  # single pixels are bridged well enough
-    return _normalised(pixels), missing
-
-
-def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
-    """Missing pixels as the mean of their surroundings."""
-    known = np.where(missing, np.float32(0), pixels)
-    weight = ndimage.gaussian_filter((~missing).astype(np.float32), 2.0)
-    around = ndimage.gaussian_filter(known, 2.0) / np.maximum(weight, 1e-6)
-    fallback = np.float32(np.median(pixels[~missing]))
-    filled: NDArray[np.float32] = np.where(missing, np.where(weight > 1e-3, around, fallback), pixels)
-    return filled
-
-
-def _normalised(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Pixels over their spread, X-ray hits cut, and that spread: nothing below depends on the unit of the file."""
-    low, middle, high = np.percentile(pixels, (1, 50, 99))
-    cut = np.clip(pixels, low - 8 * (high - low), high + 8 * (high - low)) if high > low else pixels
-    unit = float(np.std(cut, dtype=np.float64))
-    if unit <= 1e-6 * abs(float(middle)):
-        return np.zeros_like(pixels), 1.0  # a dead or blanked detector: no lattice will be found
-    return (cut / np.float32(unit)).astype(np.float32), unit
-
-
-def _summed(pixels: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Sums of factor×factor pixels; a rest at the right and lower edge is dropped."""
-    if factor == 1:
-        return pixels
-    height, width = (n // factor for n in pixels.shape)
-    block = pixels[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    total: NDArray[np.float32] = block.sum((1, 3), dtype=np.float32)
-    return total
-
-
-def _coherence(small: NDArray[np.float32], peaks: Array, spacing: float, phase: Phase) -> float:
+def _coherence(small: NDArray[np.float32], peaks: Array, patches: Patches, phase: Phase) -> float:
+    """Of the neighbours within each grain."""
+    lattice, spacing = phase.lattice, patches.pitch
     if phase.equal_columns:
-        return six_fold_coherence(peaks, spacing)
-    cell = spacing * math.sqrt(3)
-    return six_fold_coherence(peaks_of(band_pass(small, cell), cell), cell)
+        return patches.averaged(peaks, lambda own: neighbour_coherence(own, spacing, lattice))
+    cell = spacing * lattice.root
+    # Where columns are alike, as in graphene, what a cell has one of is the hollow.
+    one_of = band_pass(-small if phase.alike else small, cell)
+    coherent = patches.averaged(peaks_of(one_of, cell), lambda own: neighbour_coherence(own, cell, lattice))
+    # Columns on every site are neighbours too, unless the dim ones are lost in noise.
+    whole = phase.occupied_fraction == 1
+    if not whole:
+        return coherent
+    return max(coherent, patches.averaged(peaks, lambda own: neighbour_coherence(own, spacing, lattice)))
 
 
 @dataclass(frozen=True)
@@ -189,6 +149,7 @@ class _Masks:
     """The phase has a column here."""
     edge: Mask
     lost: Mask
+    """No lattice is seen here, or a boundary of grains runs by."""
     column: Mask
     """A column is here, full or not."""
     vacant: Mask
@@ -199,34 +160,43 @@ class _Masks:
         return np.logical_and(self.occupied, ~(self.edge | self.lost))
 
 
-def _pixel_of_lattice(lattice: Lattice, phase: Phase, factor: int) -> float:
-    """Pixel size from the area of the mean cell of the fitted lattice [pm]."""
-    area = phase.site_area_a2 * (1 if phase.equal_columns else 3)
-    return 100 * math.sqrt(area / abs(float(np.linalg.det(lattice.basis)))) / factor
+def _pixel_of_lattice(point_px2: float, phase: Phase, factor: int) -> float:
+    """Pixel size from the area of the mean point of the fitted lattice [pm]."""
+    area = phase.site_area_a2 * (1 if phase.equal_columns else phase.lattice.parts)
+    return 100 * math.sqrt(area / point_px2) / factor
 
 
 def _analysed(
-    view: _View, scale: Scale, lattice: Lattice, coherence: float, stated_pm: float | None, gain: float
+    view: _View, scale: Scale, patches: Patches, coherence: float, stated_pm: float | None, gain: float
 ) -> AtomMap:
-    sites = sites_of(view.small, lattice, view.phase, view.spacing)
+    sites, grain = sites_of_grains(view.small, patches, view.phase, view.spacing)
     edge = _at_edge(sites.xy, view)
     full = full_heights(sites, view.phase, edge)
     if not np.nanmin(full) > 0:
         return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     occupied = np.isfinite(full)
-    lost = _lost(sites, full, occupied, view)
+    lost = _lost(sites, full, occupied, view) | (grain < 0)
     if lost.mean() > _MUCH_LOST:
         sites = profile_without(sites, lost, view.small, view.phase, view.spacing)
         full = full_heights(sites, view.phase, edge | lost)
+        if not np.nanmin(full) > 0:
+            return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     judged = judge(view.small, sites, full, occupied & ~edge & ~lost, view.phase, view.spacing)
     known = occupied & ~lost
-    masks = _Masks(occupied, edge, lost, known & (judged.p_column > 0.5), known & (judged.p_vacancy > 0.5))
-    field_px = lattice.residual_px / math.sqrt(2 * _FIELD_PEAKS)
+    # A column at a boundary is seen, but whether one is missing there nobody can say.
+    seen = known | (occupied & patches.border_at(sites.xy))
+    masks = _Masks(occupied, edge, lost, seen & (judged.p_column > 0.5), known & (judged.p_vacancy > 0.5))
+    field_px = patches.residual_px / math.sqrt(2 * _FIELD_PEAKS)
     refined = refine(
         view.small, sites.xy, sites.heights, sites.profile.sigma_px, view.spacing, masks.column, field_px
     )
-    picture = _picture(view, lattice, coherence, stated_pm, sites, masks, judged, refined)
-    return _assembled(view, scale, picture, sites, masks, judged, refined, gain)
+    picture = _picture(view, patches, coherence, stated_pm, sites, masks, judged, refined)
+    atoms = _assembled(view, scale, picture, sites, masks, judged, refined, gain)
+    return replace(
+        atoms,
+        sites_grain=np.where(lost, -1, grain),
+        grains=patches.as_grains(view.factor, view.step_pm, view.phase),
+    )
 
 
 def _at_edge(xy: Array, view: _View) -> Mask:
@@ -255,19 +225,23 @@ def _beside(lost: Mask, xy: Array, spacing: float) -> Mask:
 
 
 def _picture(
-    view: _View, lattice: Lattice, coherence: float, stated_pm: float | None, sites: Sites, masks: _Masks,
+    view: _View, patches: Patches, coherence: float, stated_pm: float | None, sites: Sites, masks: _Masks,
     judged: Judged, refined: Refined,
 ) -> quality.Picture:  # fmt: skip
     area_a2 = view.shape[0] * view.shape[1] * (view.pixel_pm / 100) ** 2
+    grains = patches.as_grains(view.factor, view.step_pm, view.phase)
     columns = float(refined.height[masks.column].sum()) * 2 * math.pi * sites.profile.sigma_px**2
     return quality.Picture(
-        coherence=coherence, residual_pm=lattice.residual_px * view.step_pm,
+        coherence=coherence, residual_pm=patches.residual_px * view.step_pm,
         column_sigma_pm=sites.profile.sigma_px * view.step_pm, fit_noise_pm=min(refined.noise_px * view.step_pm, 1e6),
         pixel_pm=view.pixel_pm, stated_pixel_pm=stated_pm, columns=int((masks.occupied & ~masks.lost).sum()),
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
-        modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=lattice.stretch,
+        modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=patches.lattices[0].stretch,
         spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
+        widest_pm=quality.widest_column_pm(view.phase),
+        turns_deg=tuple(grain.turn_deg for grain in grains), shares=tuple(grain.area_share for grain in grains),
+        boundary=patches.boundary_share,
     )  # fmt: skip
 
 
@@ -293,7 +267,17 @@ def _assembled(
         localisation_pm=picture.fit_noise_pm, displacement_pm=refined.prior_px * view.step_pm,
         counts_per_column=float(np.median(net[bright])) if bright.any() else 0.0, snr=judged.snr,
         capacity=picture.capacity, columns_seen=int((masks.occupied & ~masks.vacant).sum()), usable=picture.usable,
-        not_counted=quality.not_counted(picture.usable, int(masks.edge.sum()), float(view.missing.mean())),
+        not_counted=quality.not_counted(picture, int(masks.edge.sum()), float(view.missing.mean())),
         recall=judged.recall, false_calls=judged.false_calls, doubt=quality.doubt(picture), flags=flags,
-        cannot_tell=quality.verdict(flags),
+        cannot_tell=quality.verdict(flags), recall_low=judged.recall_low, recall_high=judged.recall_high,
+        sites_classes=judged.classes, sites_posterior=judged.posterior, sites_p_value=judged.p_full,
+        atoms_covariance_pm2=_packed(refined.covariance[column], view.step_pm),
+        atoms_free_xy=view.original(refined.free_xy[column]),
+        atoms_free_covariance_pm2=_packed(refined.free_covariance[column], view.step_pm),
     )  # fmt: skip
+
+
+def _packed(covariance: Array, step_pm: float) -> Array:
+    """(n, 3): xx, yy, xy [pm²] of (n, 2, 2) [px²]."""
+    packed: Array = covariance[:, (0, 1, 0), (0, 1, 1)] * step_pm**2
+    return packed

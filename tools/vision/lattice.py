@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from eucentric.knowledge.plan_lattice import HEXAGONAL, SQUARE, PlanLattice
+
 Array = NDArray[np.float64]
 
 _GATE = 0.30
@@ -31,7 +33,7 @@ class Lattice:
     xy: Array
     """(n, 2) float64 [px]: their places, x then y."""
     basis: Array
-    """(2, 2) float64 [px]: mean lattice vectors, rows, 60° apart."""
+    """(2, 2) float64 [px]: mean lattice vectors, rows, 60° or 90° apart."""
     period_px: float
     residual_px: float
     """rms 2D distance of the peaks from the polynomial lattice, outliers left out [px]."""
@@ -44,12 +46,14 @@ class Lattice:
     @property
     def stretch(self) -> float:
         """Longer over shorter axis of the mean cell against a regular one, minus 1."""
-        ideal = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+        first, second = self.basis
+        oblique = float(first @ second) > 0.25 * float(np.hypot(*first) * np.hypot(*second))
+        ideal = (HEXAGONAL if oblique else SQUARE).ideal
         singular = np.linalg.svd(np.linalg.inv(ideal) @ self.basis, compute_uv=False)
         return float(singular[0] / singular[1] - 1)
 
     def offset(self, fraction: float) -> Array:
-        """Places of sites shifted by `fraction` of both lattice vectors (1/3: the second sublattice)."""
+        """Places of sites shifted by `fraction` of both lattice vectors (1/3 or 1/2: the second sublattice)."""
         jacobian = _local_vectors(self.index, self.xy, self.basis)
         shifted: Array = self.xy + fraction * (jacobian[:, 0] + jacobian[:, 1])
         return shifted
@@ -70,7 +74,11 @@ class _Field:
 
 
 def fit_lattice(
-    filtered: NDArray[np.float32], peaks: Array, basis: Array, shape: tuple[int, int]
+    filtered: NDArray[np.float32],
+    peaks: Array,
+    basis: Array,
+    shape: tuple[int, int],
+    seeds: Array | None = None,
 ) -> Lattice | None:
     """Lattice of period `basis` through the brightest columns, or None if no seed grows.
 
@@ -81,16 +89,18 @@ def fit_lattice(
     peaks
         (n, 2) float64 [px].
     basis
-        (2, 2) float64 [px]: start vectors, rows, 60° apart.
+        (2, 2) float64 [px]: start vectors, rows, 60° or 90° apart.
     shape
         (H, W) of the image.
+    seeds
+        (k, 2) float64 [px]: where to start; None spreads nine over the image.
     """
     if len(peaks) < 12:
         return None
     tree = cKDTree(peaks)
-    period = float(np.sqrt(abs(np.linalg.det(basis)) * 2 / np.sqrt(3)))
+    period = period_of(basis)
     best: tuple[float, NDArray[Any], Array] | None = None
-    for seed in _seeds(shape, period):
+    for seed in _seeds(shape, period) if seeds is None else seeds:
         origin = seed + _fold_origin(filtered, seed, basis, period)
         field, share = _grow(tree, peaks, origin, basis, period, reach=9 * period)
         if field is not None and (best is None or share > best[0]):
@@ -99,6 +109,11 @@ def fit_lattice(
         return None
     field, _ = _grow(tree, peaks, best[1], best[2], period, reach=float(np.hypot(*shape)))
     return _finished(field, tree, peaks, shape) if field is not None else None
+
+
+def period_of(basis: Array) -> float:
+    """Mean length of two lattice vectors [px]."""
+    return float(np.sqrt(np.hypot(*basis[0]) * np.hypot(*basis[1])))
 
 
 def _seeds(shape: tuple[int, int], period: float) -> list[Array]:
@@ -201,7 +216,7 @@ def _finished(field: _Field, tree: cKDTree, peaks: Array, shape: tuple[int, int]
     basis = np.linalg.lstsq(np.column_stack([index, np.ones(len(index))]).astype(float), site, rcond=None)[0][
         :2
     ]
-    period = float(np.sqrt(abs(np.linalg.det(basis)) * 2 / np.sqrt(3)))
+    period = period_of(basis)
     gap, nearest = tree.query(site)
     hit = gap < _GATE * period
     displacement = np.where(hit[:, None], peaks[nearest] - site, np.nan)
@@ -245,15 +260,17 @@ def _local_vectors(index: NDArray[np.int64], xy: Array, basis: Array) -> Array:
     return np.stack([field(index + step) - field(index - step) for step in steps], 1)
 
 
-def six_fold_coherence(peaks: Array, spacing_px: float) -> float:
-    """\\|mean of exp(6iθ)\\| over the vectors of length 0.65-1.35 `spacing_px` between neighbouring peaks.
+def neighbour_coherence(peaks: Array, spacing_px: float, lattice: PlanLattice = HEXAGONAL) -> float:
+    """\\|mean of exp(niθ)\\| over the vectors between neighbouring peaks, n = 6 or 4 by the lattice.
 
-    1 for a perfect triangular or honeycomb arrangement, about 0 for disorder.
+    Neighbours are 0.65 to 1.35 (square: 1.2) of `spacing_px` apart. 1 for a perfect triangular, honeycomb or square
+    arrangement, about 0 for disorder.
     """
-    pairs = cKDTree(peaks).query_pairs(1.35 * spacing_px, output_type="ndarray")
+    pairs = cKDTree(peaks).query_pairs(lattice.shell * spacing_px, output_type="ndarray")
     if len(pairs) < 12:
         return 0.0
     step = peaks[pairs[:, 1]] - peaks[pairs[:, 0]]
     length = np.hypot(step[:, 0], step[:, 1])
     step = step[length > 0.65 * spacing_px]
-    return float(abs(np.exp(6j * np.arctan2(step[:, 1], step[:, 0])).mean())) if len(step) else 0.0
+    turn = 1j * lattice.fold * np.arctan2(step[:, 1], step[:, 0])
+    return float(abs(np.exp(turn).mean())) if len(step) else 0.0

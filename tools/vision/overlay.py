@@ -62,7 +62,7 @@ def _show(axes: Any, image: NDArray[np.float32]) -> None:
 
 
 def _mark(axes: Any, atoms: AtomMap, width: int) -> None:
-    spacing = atoms.phase.spacing_angstrom * 100 / (atoms.pixel_pm or 1e9)
+    spacing = atoms.phase.spacing_angstrom * 100 / (atoms.pixel_pm or atoms.stated_pixel_pm or 1e9)
     points = spacing / width * 9.0 * 72  # a lattice spacing in points
     small, large = (0.45 * points) ** 2, (0.95 * points) ** 2
     scatter = axes.scatter
@@ -127,7 +127,7 @@ def write_gallery(
         axes.imshow(image, cmap="gray", vmin=low, vmax=high)
         axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half), xticks=[], yticks=[])
         axes.scatter([x], [y], s=300, marker="s", facecolors="none", edgecolors=_VACANCY, linewidths=1.0)
-        axes.set_title(f"({x:.0f}, {y:.0f})  p {atoms.sites_p_vacancy[row]:.2f}", fontsize=7)
+        axes.set_title(f"#{row} ({x:.0f}, {y:.0f})  p {atoms.sites_p_vacancy[row]:.2f}", fontsize=7)
     if simulated:
         figure.text(0.5, 0.005, "SIMULATED", ha="center", color="#CC0000", weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,13 @@
 """What can be trusted: flags with their reason, and when to say nothing rather than guess."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from eucentric.knowledge.phases import Phase
 
 Flag = tuple[str, str]
 """(code, text for a person)."""
@@ -12,7 +15,8 @@ Flag = tuple[str, str]
 LATTICE_SEEN = 0.5
 """Where the local mean column has less than this share of its brightness, the lattice is lost."""
 LATTICE_GONE = 0.15
-MIN_COHERENCE = 0.65
+MIN_COHERENCE = 0.60
+"""Real images in focus, turned and rescaled, have 0.61 and more, one out of focus 0.51-0.55."""
 RESIDUAL_FACTOR = 1.5
 MIN_MODULATION = 0.2
 """In focus, the columns of a monolayer hold half of the intensity and more; a known zero level is assumed."""
@@ -26,6 +30,8 @@ ON_THE_LATTICE = 0.06
 """Lattice residual over the spacing of sites below which neighbours must form hexagons."""
 WIDEST_COLUMN = 0.36
 """Column width over the spacing of sites. In focus it is 0.25-0.30 with a source of 0.7-1.1 Å (multislice images)."""
+WIDEST_BESIDE_HOLLOW, WIDEST_PM = 0.42, 75.0
+"""The same for a honeycomb of columns alike, each with three neighbours, and for columns that are far apart."""
 FATAL = ("no_lattice", "out_of_focus", "saturated", "low_counts")
 
 
@@ -52,11 +58,28 @@ class Picture:
     """Share of the pixels piled up at the highest value."""
     stretch: float = 0.0
     """Longer over shorter axis of the lattice, minus 1: drift during the scan."""
+    turns_deg: tuple[float, ...] = ()
+    """Direction of every grain [deg]."""
+    shares: tuple[float, ...] = ()
+    """Share of the area of every grain."""
+    boundary: float = 0.0
+    """Share of the area within a boundary of grains."""
+    widest_pm: float = math.inf
+    """Width of a column from which on the image is out of focus [pm]."""
 
 
 def flags_of(p: Picture) -> tuple[Flag, ...]:
     """All flags of a picture, worst first."""
-    found = (_focus(p) or _width(p), _cell(p), _clipped(p), _counts(p), _scale(p), _capacity(p), _area(p))
+    found = (
+        _focus(p) or _width(p),
+        _cell(p),
+        _clipped(p),
+        _counts(p),
+        _scale(p),
+        _capacity(p),
+        _area(p),
+        _several(p),
+    )
     return tuple(flag for flag in found if flag)
 
 
@@ -69,8 +92,8 @@ def doubt(p: Picture) -> float:
     strength = max(
         (1 - p.recall) / (1 - MIN_RECALL),
         p.clipped / MOST_CLIPPED,
-        2.0 if _cell(p) else 0.0,
-        p.column_sigma_pm / (WIDEST_COLUMN * p.spacing_pm) if p.spacing_pm > 0 else 0.0,
+        2.0 if _cell(p) or _several(p) else 0.0,
+        p.column_sigma_pm / p.widest_pm,
         (1 - p.coherence) / (1 - MIN_COHERENCE) * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
         MIN_MODULATION / max(p.modulation, 1e-9),
         off_scale,
@@ -114,14 +137,19 @@ def _cell(p: Picture) -> Flag | None:
 
 def _width(p: Picture) -> Flag | None:
     """Where the sublattices differ, the lattice is seen long after its columns have run into each other."""
-    if p.spacing_pm <= 0 or p.column_sigma_pm <= WIDEST_COLUMN * p.spacing_pm:
+    if p.column_sigma_pm <= p.widest_pm:
         return None
-    share = p.column_sigma_pm / p.spacing_pm
     return (
         "out_of_focus",
-        f"columns are {p.column_sigma_pm:.0f} pm wide, {share:.2f} of their distance (limit {WIDEST_COLUMN}): "
-        "out of focus or tilted",
+        f"columns are {p.column_sigma_pm:.0f} pm wide (limit {p.widest_pm:.0f} pm): out of focus or tilted",
     )
+
+
+def widest_column_pm(phase: Phase) -> float:
+    """Width of a column from which on its neighbours run into it, or its probe is out of focus [pm]."""
+    beside_hollow = phase.alike and phase.occupied_fraction < 1
+    share = WIDEST_BESIDE_HOLLOW if beside_hollow else WIDEST_COLUMN
+    return min(share * 100 * phase.spacing_angstrom, WIDEST_PM)
 
 
 def pile_up(image: NDArray[np.float32]) -> float:
@@ -177,16 +205,31 @@ def _capacity(p: Picture) -> Flag | None:
 
 
 def _area(p: Picture) -> Flag | None:
-    if p.usable >= GOOD_AREA:
+    if p.usable + p.boundary >= GOOD_AREA:
         return None
     return ("partly_lost", f"the lattice is seen on {p.usable:.0%} of the area only")
 
 
-def not_counted(usable: float, at_edge: int, missing: float) -> tuple[str, ...]:
+def _several(p: Picture) -> Flag | None:
+    if len(p.turns_deg) < 2:
+        return None
+    grains = ", ".join(
+        f"{share:.0%} at {turn:.1f}°" for share, turn in zip(p.shares, p.turns_deg, strict=True)
+    )
+    return (
+        "several_grains",
+        f"{len(p.turns_deg)} grains ({grains}); each is read on its own lattice, and {p.boundary:.0%} of the area at "
+        "their boundaries is not counted",
+    )
+
+
+def not_counted(p: Picture, at_edge: int, missing: float) -> tuple[str, ...]:
     """Sentences for the person: what was left out, and why."""
     out = [f"{at_edge} sites at the edge of the image"]
-    if usable < 1:
-        out.append(f"{1 - usable:.1%} of the sites, where the lattice is not seen")
+    if p.boundary > 0:
+        out.append(f"{p.boundary:.1%} of the area, at the boundaries of {len(p.turns_deg)} grains")
+    if p.usable + p.boundary < 1:
+        out.append(f"{1 - p.usable - p.boundary:.1%} of the sites, where the lattice is not seen")
     if missing > 0:
         out.append(f"{missing:.1%} of the pixels, which hold no number")
     return tuple(out)

@@ -31,6 +31,12 @@ class Refined:
     """Scatter of columns about the lattice along one axis, that the prior uses [px]."""
     background: NDArray[np.float32]
     """(H, W) float32 [image units]."""
+    covariance: Array
+    """(n, 2, 2) float64 [px²] of the place."""
+    free_covariance: Array
+    """(n, 2, 2) float64 [px²]: by the data alone, as if there were no lattice."""
+    free_xy: Array
+    """(n, 2) float64 [px]: where the data alone put the column; for displacements, which the lattice would shrink."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,6 @@ def refine(
     """
     place, peak = xy.copy(), height.copy()
     prior, limit = 0.10 * spacing_px, 0.35 * spacing_px
-    sigma = np.full(len(xy), prior)
     background = np.zeros(image.shape, np.float32)
     for turn in range(4):
         windows = _windows(place, sigma_px, image.shape)
@@ -76,7 +81,10 @@ def refine(
         background = ndimage.gaussian_filter(image - columns, 0.8 * spacing_px, truncate=3.0)
         residual = image - columns - background
         variance, colour = _noise(residual, columns + background, sigma_px)
-        step, sigma, free = _step(windows, residual, variance, peak, sigma_px, place - xy, prior, colour)
+        step, covariance, free_covariance = _step(
+            windows, residual, variance, peak, sigma_px, place - xy, prior, colour
+        )
+        free = _axis_sigma(free_covariance)
         step[~movable] = 0.0
         offset = place + step[:, :2] - xy
         length = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-12)
@@ -85,7 +93,25 @@ def refine(
         if turn >= 1 and movable.sum() > 20:
             prior = math.hypot(_scatter(place - xy, free, prior, movable, spacing_px), field_px)
     noise = float(np.median(free[movable])) if movable.any() else math.inf
-    return Refined(place, sigma, peak, noise, prior, background)
+    apart = _unshrunk(place - xy, covariance, free_covariance, limit)
+    return Refined(
+        place,
+        _axis_sigma(covariance),
+        peak,
+        noise,
+        prior,
+        background,
+        covariance,
+        free_covariance,
+        xy + apart,
+    )
+
+
+def _unshrunk(offset: Array, covariance: Array, free: Array, limit: float) -> Array:
+    """Offsets from the sites with the prior taken out again: free covariance over the posterior one."""
+    raw: Array = (free @ np.linalg.solve(covariance, offset[:, :, None]))[:, :, 0]
+    length = np.maximum(np.hypot(raw[:, 0], raw[:, 1]), 1e-12)
+    return raw * np.minimum(1.0, limit / length)[:, None]
 
 
 def _windows(xy: Array, sigma_px: float, shape: tuple[int, ...]) -> _Windows:
@@ -133,7 +159,7 @@ def _step(
     windows: _Windows, residual: NDArray[np.float32], variance: NDArray[np.float32], height: Array,
     sigma_px: float, offset: Array, prior_px: float, colour: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """One Gauss-Newton step of (x, y, height); sigma with the prior, and sigma of the data alone."""
+    """One Gauss-Newton step of (x, y, height); covariance of (x, y) with the prior, and by the data alone."""
     gauss = _gaussian(windows, sigma_px)
     # No column dimmer than a fifth of the median is moved as if it were nothing.
     strength = np.maximum(height, 0.2 * max(float(np.median(height)), 1e-12))[:, None]
@@ -151,7 +177,7 @@ def _step(
     covariance = np.linalg.inv(normal + tiny[:, :, None] * np.eye(3))
     step = (covariance @ right[:, :, None])[:, :, 0]
     step[:, :2] = np.clip(step[:, :2], -0.5 * sigma_px, 0.5 * sigma_px)
-    return step, _axis_sigma(covariance), _axis_sigma(free)
+    return step, covariance[:, :2, :2], free[:, :2, :2]
 
 
 def _axis_sigma(covariance: Array) -> Array:

@@ -1,8 +1,10 @@
 """The pixel size and the lattice directions from the rings of the power spectrum.
 
-Two rings matter: {10-10} at frequency 2/(√3 a) and {11-20} at 2/a, a factor √3 apart. Where all columns
-are alike, the image repeats at a/√3 and the strongest ring is usually {11-20}; taking it for {10-10}
-gives a pixel √3 times too large. The rule: s/√3 is tested before s√3, then the columns are counted.
+Two rings matter in a hexagonal layer: {10-10} at frequency 2/(√3 a) and {11-20} at 2/a, a factor √3 apart.
+Where all columns are alike, the image repeats at a/√3 and the strongest ring is usually {11-20}; taking it for
+{10-10} gives a pixel √3 times too large. The rule: s/√3 is tested before s√3, then the columns are counted.
+A square lattice has {100} and {110}, a factor √2 apart, and the same trap. Below, the inner ring is that of the cell,
+the outer one that of the lattice of all column sites.
 """
 
 import math
@@ -11,19 +13,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 from scipy.spatial import cKDTree
 
 from eucentric.knowledge.phases import Phase
+from eucentric.knowledge.plan_lattice import PlanLattice
 from eucentric.tools.vision.peaks import find_peaks
+from eucentric.tools.vision.spectrum import Spectrum, spectrum_of
 
 Array = NDArray[np.float64]
 
-ROOT3 = math.sqrt(3)
-_IDEAL_INVERSE = np.linalg.inv(np.array([[1.0, 0.0], [0.5, ROOT3 / 2]]))
 _SUPPORT = 30.0
 """A sum of three whitened peaks, each the highest of 49 bins (4.5 ± 1.3 in noise), that noise does not reach."""
-_RESOLVED_BINS = 8.0
+_QUIET = 22.0
+"""Where a ring must not be seen: noise reaches this in one place of two hundred, a ring that grains share does."""
+_LEAST_WINDOW_PX = 128
+_MOST_BY_WIDTH = 6.0
+_OF_TWO = 1.25
+"""Factor on a sum of two such peaks (square lattice): 24 is as rare in noise as 30 for three."""
+_SMALLEST_PX, _SAME_SCALE = 24, 0.05
+_RESOLVED_BINS = 6.0
 _LATTICE_CONSTANT_RELATIVE = 0.003
 """Real MXenes differ in a by a few per mille with their terminations."""
 
@@ -35,39 +43,27 @@ class Scale:
     pixel_pm: float
     pixel_pm_sigma: float
     reciprocal: Array
-    """(2, 2) float64 [cycles/px]: rows g1, g2 of {11-20}, 60° apart, as (x, y)."""
+    """(2, 2) float64 [cycles/px]: neighbouring vectors g1, g2 of the outer ring, as (x, y)."""
     support: float
-    """Whitened power of the three ring peaks together, 3 on average in noise."""
+    """Whitened power of the ring's peaks together, 3 on average in noise."""
     rings: str
     """How the rings were assigned."""
+    lattice: PlanLattice
 
     def real_basis(self, spacing: str) -> Array:
-        """(2, 2) float64 [px]: rows are two lattice vectors 60° apart.
+        """(2, 2) float64 [px]: rows are two lattice vectors, 60° or 90° apart.
 
-        `spacing` is 'column' for the lattice of all column sites (a/√3) or 'cell' for the lattice of period a.
+        `spacing` is 'column' for the lattice of all column sites or 'cell' for the lattice of period a.
         """
-        columns = np.linalg.inv(self.reciprocal).T
-        basis = np.array([columns[0], columns[0] + columns[1]])
-        if spacing == "cell":
-            first, second = basis
-            basis = np.array([first + second, 2 * second - first])
-        return basis
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    whitened: NDArray[np.float32]
-    """(H, W) power over the geometric ring mean, zero frequency at [0, 0]."""
-    peak: NDArray[np.float32]
-    """Maximum of `whitened` over 7×7."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.whitened.shape[0], self.whitened.shape[1]
+        first, second = np.linalg.inv(self.reciprocal).T
+        if self.lattice.fold == 6:
+            second = first + second  # reciprocal vectors 60° apart have inverses 120° apart
+        sites = np.array([first, second])
+        return self.lattice.cell_of_sites @ sites if spacing == "cell" else sites
 
 
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
-    """Pixel size and lattice directions, or None if the spectrum shows no hexagonal rings.
+    """Pixel size and lattice directions, or None if the spectrum shows no rings of the phase's lattice.
 
     Parameters
     ----------
@@ -78,45 +74,118 @@ def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | No
     pixel_pm
         Size from metadata [pm]; used to look for rings where it says, never trusted unseen.
     """
-    spectrum = _spectrum(image)
+    spectrum = spectrum_of(image)
+    return (
+        _first_that_fits(image, spectrum, phase, pixel_pm, _QUIET)
+        or _of_a_window(image, phase, pixel_pm)
+        or _first_that_fits(image, spectrum, phase, pixel_pm, _SUPPORT)
+    )
+
+
+def _first_that_fits(
+    image: NDArray[np.float32],
+    spectrum: Spectrum,
+    phase: Phase,
+    pixel_pm: float | None,
+    nothing_inside: float,
+) -> Scale | None:
     for vectors, rings in _readings(spectrum, phase, pixel_pm):
         scale = _refined(spectrum, vectors, rings, phase)
-        if scale is None or not (_cell_fits(spectrum, scale, phase) and columns_fit(image, scale, phase)):
+        if scale is None or not _cell_fits(spectrum, scale, phase, nothing_inside):
             continue
-        return scale
+        if columns_fit(image, scale, phase):
+            return scale
     return None
 
 
-def _readings(spectrum: "_Spectrum", phase: Phase, pixel_pm: float | None) -> Iterator[tuple[Array, str]]:
-    """{11-20} vectors to try: where the stated pixel size puts them, then by the strongest ring."""
+def _of_a_window(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None) -> Scale | None:
+    """From the part, half as wide, with the strongest ring: that of one grain where several blur the whole."""
+    height, width = (n // 2 for n in image.shape)
+    if min(height, width) < _LEAST_WINDOW_PX:
+        return None
+    found = []
+    for top in (0, height // 2, height):
+        for left in (0, width // 2, width):
+            window = image[top : top + height, left : left + width]
+            scale = _first_that_fits(window, spectrum_of(window), phase, pixel_pm, _QUIET)
+            if scale is not None:
+                found.append(scale)
+    return max(found, key=lambda scale: scale.support, default=None)
+
+
+def directions_of(
+    image: NDArray[np.float32], weight: NDArray[np.float32], phase: Phase, pixel_pm: float
+) -> Scale | None:
+    """Lattice directions of one part of an image whose pixel size is known; None if it shows no rings there.
+
+    Parameters
+    ----------
+    image
+        (H, W) float32 [any unit], finite: a box around the part.
+    weight
+        (H, W) float32, 0 … 1: 1 in the part.
+    phase
+        Its lattice constant is the ruler.
+    pixel_pm
+        As measured on the whole [pm].
+    """
+    if min(image.shape) < _SMALLEST_PX:
+        return None
+    spectrum = spectrum_of(image, weight)
+    vectors = _guided(spectrum, phase, pixel_pm)
+    scale = _refined(spectrum, vectors, "of a part", phase) if vectors is not None else None
+    return scale if scale is not None and abs(scale.pixel_pm / pixel_pm - 1) < _SAME_SCALE else None
+
+
+def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Iterator[tuple[Array, str]]:
+    """Vectors of the outer ring to try: where the stated pixel size puts them, then by the strongest ring."""
     guided = _guided(spectrum, phase, pixel_pm) if pixel_pm else None
     if guided is not None:
         yield guided, "looked for where the stated pixel size puts them"
     yield from _blind(spectrum, phase)
 
 
-def _cell_fits(spectrum: "_Spectrum", scale: Scale, phase: Phase) -> bool:
-    """The ring check where columns differ: {10-10} is seen, and nothing of its kind a factor √3 further inside.
+def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, nothing_inside: float) -> bool:
+    """The ring check where columns differ: the inner ring is seen, and nothing of its kind further inside.
 
-    The first fails for a cell that is too small, the second for one that is too large.
+    The first fails for a cell that is too small; the second, at a factor √3 (√2) and 2, for one that is too large.
     """
     if phase.equal_columns:
         return True
-    first = _rotated(scale.reciprocal[:1], 30) / ROOT3
-    inside = _rotated(first, 30) / ROOT3
-    seen = bool(_support(spectrum, first)[0] > _SUPPORT)
-    apart = float(np.linalg.norm(first) - np.linalg.norm(inside)) * min(spectrum.shape)
-    if (
-        apart < _RESOLVED_BINS
-    ):  # so few cells in the image that one ring spills over onto the place of the other
-        return seen
-    return seen and bool(_support(spectrum, inside)[0] < _SUPPORT)
+    lattice = phase.lattice
+    first = _inner(scale.reciprocal[:1], lattice)
+    if lattice.parts == 2 and _too_alike(spectrum, scale.reciprocal, phase):
+        return False
+    if not _support(spectrum, first, lattice)[0] > _SUPPORT:
+        return False
+    for inside in (_inner(first, lattice), first / 2):
+        apart = float(np.linalg.norm(first - inside)) * min(spectrum.shape)
+        if apart < _RESOLVED_BINS:  # so few cells that one ring spills over onto the place of the other
+            continue
+        if not _support(spectrum, inside, lattice)[0] < nothing_inside:
+            return False
+    return True
+
+
+def _too_alike(spectrum: Spectrum, outer: Array, phase: Phase) -> bool:
+    """The inner ring is far stronger than A and B of a perovskite make it: it is the outer ring of a larger cell.
+
+    Their rings are as (A - B)² to (A + B)², and the width of columns favours the inner one up to fourfold.
+    """
+    dim = phase.columns[1].weight if len(phase.columns) > 1 else 0.0
+    ratio = float(spectrum.power(_inner(outer, phase.lattice)).mean() / spectrum.power(outer).mean())
+    return ratio > _MOST_BY_WIDTH * ((1 - dim) / (1 + dim)) ** 2
+
+
+def _inner(vectors: Array, lattice: PlanLattice) -> Array:
+    """The inner ring's vectors that belong to outer ones."""
+    return _rotated(vectors, lattice.half_turn_deg) / lattice.root
 
 
 def columns_fit(image: NDArray[np.float32], scale: Scale, phase: Phase) -> bool:
     """The column-count check: as many intensity peaks as the area holds sites, within a factor of 1.6.
 
-    A wrong ring makes the factor 3. It says something only where all sites hold columns of one kind.
+    A wrong ring makes the factor 3, or 2. It says something only where all sites hold columns of one kind.
     """
     if not phase.equal_columns:
         return True
@@ -138,88 +207,75 @@ def _covered(peaks: Array, spacing_px: float, shape: tuple[int, ...]) -> float:
     return float((gap < 1.7 * spacing_px).mean())
 
 
-def _spectrum(image: NDArray[np.float32]) -> _Spectrum:
-    height, width = image.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
-    flat = (image - ndimage.uniform_filter(image, max(9, min(height, width) // 8))) * window
-    power = np.abs(fft.fft2(flat)) ** 2 + 1e-30
-    radius = _radius_bins(height, width)
-    log_mean = np.bincount(radius.ravel(), np.log(power).ravel()) / np.maximum(np.bincount(radius.ravel()), 1)
-    # The mean logarithm of an exponential variable lies 0.577 below the logarithm of its mean.
-    whitened = (power / np.exp(ndimage.uniform_filter1d(log_mean, 5) + 0.5772)[radius]).astype(np.float32)
-    for axis in (
-        whitened[:1],
-        whitened[1:2],
-        whitened[-1:],
-        whitened[:, :1],
-        whitened[:, 1:2],
-        whitened[:, -1:],
-    ):
-        axis /= max(1.0, float(np.median(axis)) / math.log(2))  # scan-line noise fills both axes evenly
-    return _Spectrum(whitened, ndimage.maximum_filter(whitened, 7, mode="wrap"))
-
-
-def _radius_bins(height: int, width: int) -> NDArray[np.int64]:
-    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
-    bins: NDArray[np.int64] = np.rint(np.hypot(fy, fx) * max(height, width)).astype(np.int64)
-    return bins
-
-
 def _rotated(vectors: Array, degrees: float) -> Array:
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turned: Array = vectors @ np.array([[c, s], [-s, c]])
     return turned
 
 
-def _look_up(spectrum: _Spectrum, vectors: Array) -> NDArray[np.float32]:
-    height, width = spectrum.shape
-    col = np.rint(vectors[..., 0] * width).astype(int) % width
-    row = np.rint(vectors[..., 1] * height).astype(int) % height
-    values: NDArray[np.float32] = spectrum.peak[row, col]
-    return values
-
-
-def _support(spectrum: _Spectrum, vectors: Array) -> Array:
-    """Summed power at each vector and at ±60° from it; the smallest counts double, a stray peak never wins."""
-    three = np.stack([np.minimum(_look_up(spectrum, _rotated(vectors, turn)), 1e4) for turn in (0, 60, 120)])
-    support: Array = np.minimum(three.sum(0), 3.0 * (three.min(0) + 5.0)).astype(float)
+def _support(spectrum: Spectrum, vectors: Array, lattice: PlanLattice) -> Array:
+    """Power at each vector and its turned ones, as a sum of three; the smallest bounds it, a stray peak never wins."""
+    peaks = np.stack(
+        [np.minimum(spectrum.highest(_rotated(vectors, turn)), 1e4) for turn in lattice.turns_deg]
+    )
+    total = peaks.sum(0) * (_OF_TWO if len(peaks) == 2 else 1.0)
+    support: Array = np.minimum(total, 3.0 * (peaks.min(0) + 5.0)).astype(float)
     return support
 
 
-def _guided(spectrum: _Spectrum, phase: Phase, pixel_pm: float) -> Array | None:
-    """{11-20} vectors near the radius that the stated pixel size predicts (±5 %), both rings counted."""
-    radius = 2 * pixel_pm / 100 / phase.a_angstrom
-    angles, factors = np.radians(np.arange(0, 60, 0.4)), np.arange(0.95, 1.0501, 0.01)
+def _pair(vector: Array, lattice: PlanLattice) -> Array:
+    """A vector of a ring and its neighbour."""
+    return np.stack([vector, _rotated(vector[None], lattice.angle_deg)[0]])
+
+
+def _guided(spectrum: Spectrum, phase: Phase, pixel_pm: float) -> Array | None:
+    """Outer vectors near the radius that the stated pixel size predicts (±5 %), both rings counted."""
+    lattice = phase.lattice
+    # the outer ring's frequency is the inverse distance of the rows of sites
+    radius = pixel_pm / 100 / (phase.spacing_angstrom * math.sin(math.radians(lattice.angle_deg)))
+    angles = np.radians(np.arange(0, lattice.angle_deg, 0.4))
+    factors = np.arange(0.95, 1.0501, 0.01)
     grid = radius * factors[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], -1)[None]
     candidates = grid.reshape(-1, 2)
     if radius * 1.05 > 0.49:
         return None
-    inner = _support(spectrum, _rotated(candidates, 30) / ROOT3)
-    total = np.log(np.maximum(_support(spectrum, candidates), 1)) + np.log(np.maximum(inner, 1))
-    best = candidates[int(np.argmax(total))]
-    seen = max(_support(spectrum, best[None])[0], _support(spectrum, _rotated(best[None], 30) / ROOT3)[0])
-    return np.stack([best, _rotated(best[None], 60)[0]]) if seen > _SUPPORT else None
+    outer = _support(spectrum, candidates, lattice)
+    inner = _support(spectrum, _inner(candidates, lattice), lattice)
+    seen = np.log(np.maximum(outer, 1)) + np.log(np.maximum(inner, 1))
+    # The look-up takes the highest of 49 bins: of vectors that see the same peak, the one nearest to what is stated.
+    best = int(np.argmax(seen - 0.5 * np.repeat((factors - 1) / 0.05, len(angles)) ** 2))
+    return _pair(candidates[best], lattice) if max(outer[best], inner[best]) > _SUPPORT else None
 
 
-def _blind(spectrum: _Spectrum, phase: Phase) -> list[tuple[Array, str]]:
-    """Readings of the strongest ring as {11-20}, most probable first."""
-    strongest = _strongest(spectrum)
+def _blind(spectrum: Spectrum, phase: Phase) -> list[tuple[Array, str]]:
+    """Readings of the strongest ring as the outer one, most probable first."""
+    lattice = phase.lattice
+    strongest = _strongest(spectrum, lattice)
     if strongest is None:
         return []
-    inner = _support(spectrum, _rotated(strongest[None], 30) / ROOT3)[0] > _SUPPORT
-    outer = _support(spectrum, _rotated(strongest[None], 30) * ROOT3)[0] > _SUPPORT
-    as_1120 = np.stack([strongest, _rotated(strongest[None], 60)[0]])
-    as_1010 = _rotated(as_1120, 30) * ROOT3
-    first, second = (as_1120, "strongest ring is {11-20}"), (as_1010, "strongest ring is {10-10}")
+    turned = _rotated(strongest[None], lattice.half_turn_deg)
+    inner = _support(spectrum, turned / lattice.root, lattice)[0] > _SUPPORT
+    outer = _support(spectrum, turned * lattice.root, lattice)[0] > _SUPPORT
+    as_outer = _pair(strongest, lattice)
+    as_inner = _rotated(as_outer, lattice.half_turn_deg) * lattice.root
+    first, second = (
+        (as_outer, f"strongest ring is {lattice.outer}"),
+        (as_inner, f"strongest ring is {lattice.inner}"),
+    )
+    # A sharp probe may show the next ring of the site lattice more strongly than the first, where A and B-O differ.
+    third = (
+        _inner(as_outer, lattice),
+        f"strongest ring is the second of the columns, {lattice.outer} seen inside",
+    )
     if inner:
-        return [(first[0], first[1] + ", {10-10} seen inside"), second]
+        return [(first[0], f"{first[1]}, {lattice.inner} seen inside"), second, third]
     if outer:
-        return [(second[0], second[1] + ", {11-20} seen outside"), first]
+        return [(second[0], f"{second[1]}, {lattice.outer} seen outside"), first]
     return [first, second] if phase.equal_columns else [second, first]
 
 
-def _strongest(spectrum: _Spectrum) -> Array | None:
-    """The vector whose ring of six has the most power, between 3 px and a 12th of the image."""
+def _strongest(spectrum: Spectrum, lattice: PlanLattice) -> Array | None:
+    """The vector whose ring has the most power, between 3 px and a 12th of the image."""
     height, width = spectrum.shape
     rows, cols = np.nonzero((spectrum.whitened == spectrum.peak) & (spectrum.whitened > 12))
     vectors = np.stack([np.fft.fftfreq(width)[cols], np.fft.fftfreq(height)[rows]], -1)
@@ -228,58 +284,44 @@ def _strongest(spectrum: _Spectrum) -> Array | None:
     vectors = vectors[keep]
     if not len(vectors):
         return None
-    support = _support(spectrum, vectors)
-    strength = np.where(support > _SUPPORT, _look_up(spectrum, vectors) + support, 0)
+    support = _support(spectrum, vectors, lattice)
+    strength = np.where(support > _SUPPORT, spectrum.highest(vectors) + support, 0)
     best = int(np.argmax(strength))
     chosen: Array = vectors[best]
     return chosen if strength[best] > 0 else None
 
 
-_INDICES = np.array([[1, 0], [0, 1], [-1, 1], [1 / 3, 1 / 3], [-1 / 3, 2 / 3], [-2 / 3, 1 / 3]])
-"""The two rings in terms of the {11-20} vectors g1, g2 at 60°: {11-20} first, then {10-10}."""
+_INDICES = {
+    "hexagonal": np.array([[1, 0], [0, 1], [-1, 1], [1 / 3, 1 / 3], [-1 / 3, 2 / 3], [-2 / 3, 1 / 3]]),
+    "square": np.array([[1, 0], [0, 1], [1 / 2, 1 / 2], [-1 / 2, 1 / 2]]),
+}
+"""The two rings in terms of neighbouring vectors g1, g2 of the outer one: outer ring first, then the inner."""
 
 
-def _refined(spectrum: _Spectrum, vectors: Array, rings: str, phase: Phase) -> Scale | None:
+def _refined(spectrum: Spectrum, vectors: Array, rings: str, phase: Phase) -> Scale | None:
     """Least squares of a 2×2 basis to the centroids of all ring peaks that stand out."""
-    basis = vectors
-    support = float(_support(spectrum, vectors[:1])[0])
+    basis, indices = vectors, _INDICES[phase.kind]
+    support = float(_support(spectrum, vectors[:1], phase.lattice)[0])
     residual, used = 0.0, 0
     for _ in range(3):
-        predicted = _INDICES @ basis
-        found, power = zip(*(_centroid(spectrum, g) for g in predicted), strict=True)
+        predicted = indices @ basis
+        found, power = zip(*(spectrum.centroid(g) for g in predicted), strict=True)
         measured, weight = np.array(found), np.where(np.array(power) > 10, np.sqrt(np.array(power)), 0.0)
         used = int((weight > 0).sum())
-        if used < 3:
+        if used < len(indices) // 2:
             return None
         root = np.sqrt(weight)[:, None]
-        basis = np.linalg.lstsq(_INDICES * root, measured * root, rcond=None)[0]
-        residual = float(np.sqrt(np.average(((measured - _INDICES @ basis) ** 2).sum(1), weights=weight)))
+        basis = np.linalg.lstsq(indices * root, measured * root, rcond=None)[0]
+        residual = float(np.sqrt(np.average(((measured - indices @ basis) ** 2).sum(1), weights=weight)))
     return _scale(basis, residual / math.sqrt(used), support, rings, phase)
 
 
 def _scale(basis: Array, error: float, support: float, rings: str, phase: Phase) -> Scale:
     area_px = 1 / abs(np.linalg.det(basis))
     pixel_pm = 100 * math.sqrt(phase.site_area_a2 / area_px)
-    singular = np.linalg.svd(_IDEAL_INVERSE @ basis, compute_uv=False)
+    singular = np.linalg.svd(np.linalg.inv(phase.lattice.ideal) @ basis, compute_uv=False)
     stretch = float(
         singular[0] / singular[1] - 1
     )  # drift and non-square scans change the mean pixel size too
     relative = math.hypot(error / float(np.mean(singular)), 0.25 * stretch, _LATTICE_CONSTANT_RELATIVE)
-    return Scale(pixel_pm, pixel_pm * relative, basis, support, rings)
-
-
-def _centroid(spectrum: _Spectrum, g: Array) -> tuple[tuple[float, float], float]:
-    """Sub-bin place [cycles/px] and height of the highest peak within 3 bins of `g`."""
-    height, width = spectrum.shape
-    row, col = round(g[1] * height), round(g[0] * width)
-    span = np.arange(-3, 4)
-    box = spectrum.whitened[np.ix_((row + span) % height, (col + span) % width)]
-    r, c = np.unravel_index(int(np.argmax(box)), box.shape)
-    row, col = row + int(span[r]), col + int(span[c])
-    near = np.arange(-2, 3)
-    weights = spectrum.whitened[np.ix_((row + near) % height, (col + near) % width)].astype(float)
-    weights = np.maximum(weights - 2.0, 0)
-    total = weights.sum() or 1.0
-    x = (col + float((weights.sum(0) * near).sum() / total)) / width
-    y = (row + float((weights.sum(1) * near).sum() / total)) / height
-    return (x, y), float(box.max())
+    return Scale(pixel_pm, pixel_pm * relative, basis, support, rings, phase.lattice)

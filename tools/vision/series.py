@@ -38,25 +38,34 @@ def aligned_sum(frames: list[Image]) -> Aligned:
     frames
         n images (H, W) float32 [counts] of one place, in time order.
     """
-    offsets = [(0, 0)]
-    used = [True]
+    path = drift_path(frames)
+    used = [here is not None for here in path]
+    offsets = [(0, 0) if here is None else (round(here[0]), round(here[1])) for here in path]
+    reached = [here for here in path if here is not None][-1]
+    return _cropped(frames, offsets, used, float(np.hypot(*reached)))
+
+
+def drift_path(frames: list[Image]) -> list[tuple[float, float] | None]:
+    """Where the content of each frame lies, seen from the first (rows, columns) [px]; None if it is not recognised.
+
+    Parameters
+    ----------
+    frames
+        n images (H, W) float32 [counts] of one place, in time order.
+    """
+    path: list[tuple[float, float] | None] = [(0.0, 0.0)]
     total = frames[0].astype(np.float64)
-    step = (0.0, 0.0)
-    last = reached = (0.0, 0.0)
+    step = last = (0.0, 0.0)
     for frame in frames[1:]:
         guess = (last[0] + step[0], last[1] + step[1])
         match = drift(total.astype(np.float32), frame, MAX_STEP_PX, _SMOOTH_PX, expected=guess)
-        sure = match.sure
-        here = (match.rows, match.columns) if sure else guess
-        step = (here[0] - last[0], here[1] - last[1]) if sure else step
+        here = (match.rows, match.columns) if match.sure else guess
+        step = (here[0] - last[0], here[1] - last[1]) if match.sure else step
         last = here
-        offset = (round(here[0]), round(here[1]))
-        offsets.append(offset)
-        used.append(sure)
-        if sure:
-            reached = here
-            total += np.roll(frame, (-offset[0], -offset[1]), (0, 1))
-    return _cropped(frames, offsets, used, float(np.hypot(*reached)))
+        path.append(here if match.sure else None)
+        if match.sure:
+            total += np.roll(frame, (-round(here[0]), -round(here[1])), (0, 1))
+    return path
 
 
 def _cropped(frames: list[Image], offsets: list[tuple[int, int]], used: list[bool], path: float) -> Aligned:

@@ -16,10 +16,12 @@ from scipy.spatial import cKDTree
 
 Array = NDArray[np.float64]
 
-_WIDTHS = np.linspace(0.16, 0.46, 31)
-"""Column widths tried, standard deviation over the spacing of sites."""
-_USUAL_WIDTH, _USUAL_SPREAD = 0.27, 0.025
-"""In a periodic image, width and background are hard to tell apart where columns overlap: 48 ± 4 pm at 1.76 Å."""
+_WIDTHS = np.linspace(0.59, 1.70, 31)
+"""Column widths tried, over the usual one."""
+USUAL_WIDTH_PM, _USUAL_SPREAD = 48.5, 0.0926
+"""In a periodic image, width and background are hard to tell apart where columns overlap: 48.5 ± 4.5 pm is usual."""
+_CLOSE = 0.275
+"""Usual width over the spacing of columns that do overlap; farther apart, the image says more than what is usual."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,13 @@ class Profile:
 
 
 def column_profile(
-    image: NDArray[np.float32], xy: Array, spacing_px: float, neighbour_weight: float = 1.0
+    image: NDArray[np.float32],
+    xy: Array,
+    spacing_px: float,
+    neighbour_weight: float = 1.0,
+    *,
+    usual: float = 0.27,
+    fold: int = 6,
 ) -> Profile:
     """Width, height and background of the mean column.
 
@@ -51,7 +59,11 @@ def column_profile(
     spacing_px
         Distance of neighbouring sites [px].
     neighbour_weight
-        Mean brightness of the six sites around, over that of the columns averaged.
+        Mean brightness of the sites around, over that of the columns averaged.
+    usual
+        Width of a column in focus, standard deviation over `spacing_px`.
+    fold
+        Number of sites around.
     """
     half = int(np.ceil(0.62 * spacing_px))
     inner = ((xy > half + 1) & (xy < np.array(image.shape[::-1]) - half - 2)).all(1)
@@ -69,21 +81,24 @@ def column_profile(
     place = np.bincount(bins.ravel(), radius.ravel(), 41)[:13] / np.maximum(count, 1)
     # A percent of the contrast for what a Gaussian does not describe.
     variance = np.maximum(square - mean**2, 0) / np.maximum(count, 1) + (0.01 * np.ptp(mean)) ** 2 + 1e-30
-    return _best_width(place, mean, variance, spacing_px, neighbour_weight)
+    return _best_width(place, mean, variance, spacing_px, fold * neighbour_weight, usual)
 
 
-def _best_width(r: Array, mean: Array, variance: Array, spacing_px: float, weight: float) -> Profile:
+def _best_width(
+    r: Array, mean: Array, variance: Array, spacing_px: float, weight: float, usual: float
+) -> Profile:
     """Scan the width; height and background are linear."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    best, profile = float("inf"), Profile(0.28 * spacing_px, 0.0, float(mean.mean()))
-    for sigma in _WIDTHS * spacing_px:
+    spread = _USUAL_SPREAD * (_CLOSE / usual) ** 2
+    best, profile = float("inf"), Profile(usual * spacing_px, 0.0, float(mean.mean()))
+    for sigma in _WIDTHS * (usual * spacing_px):
         gap2 = r[:, None] ** 2 + spacing_px**2 - 2 * r[:, None] * spacing_px * np.cos(angles)[None]
-        shape = np.exp(-0.5 * (r / sigma) ** 2) + 6 * weight * np.exp(-0.5 * gap2 / sigma**2).mean(1)
+        shape = np.exp(-0.5 * (r / sigma) ** 2) + weight * np.exp(-0.5 * gap2 / sigma**2).mean(1)
         root = 1 / np.sqrt(variance)
         design = np.column_stack([shape, np.ones_like(shape)]) * root[:, None]
         solution, *_ = np.linalg.lstsq(design, mean * root, rcond=None)
         cost = float((((design @ solution) - mean * root) ** 2).sum())
-        cost += ((sigma / spacing_px - _USUAL_WIDTH) / _USUAL_SPREAD) ** 2
+        cost += ((sigma / (usual * spacing_px) - 1) / spread) ** 2
         if cost < best and solution[0] > 0:
             best, profile = cost, Profile(float(sigma), float(solution[0]), float(solution[1]))
     return profile
@@ -97,7 +112,7 @@ def site_heights(image: NDArray[np.float32], xy: Array, sigma_px: float, spacing
     image
         (H, W) float32 [any unit].
     xy
-        (n, 2) float64 [px]: every site of the triangular lattice, empty ones too.
+        (n, 2) float64 [px]: every site of the lattice, empty ones too.
     sigma_px
         Width of a column [px].
     spacing_px

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.hashing import subseed, uniform
-from eucentric.instruments.twin.optics.splat import taken_back
 from eucentric.instruments.twin.raster import Raster, make_raster
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.knowledge.diffraction import atomic_factor_a, relativistic_mass
 from eucentric.knowledge.electron_optics import wavelength_a
+from eucentric.knowledge.splat import taken_back
 
 Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -12,8 +12,8 @@ from eucentric.instruments.twin.optics.aberrations import NONE, Aberrations
 from eucentric.instruments.twin.optics.pupil import probe_intensity
 from eucentric.instruments.twin.optics.rays import ray_transfer
 from eucentric.instruments.twin.optics.spec import OpticsSpec
-from eucentric.instruments.twin.optics.splat import taken_back
 from eucentric.knowledge.electron_optics import wavelength_a
+from eucentric.knowledge.splat import taken_back
 
 Plane = NDArray[np.float32]
 Transfer = NDArray[np.float32] | NDArray[np.complex64]

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.optics.splat import MARGIN, splat
 from eucentric.instruments.twin.raster import Raster
+from eucentric.knowledge.splat import MARGIN, splat
 
 Plane = NDArray[np.float32]
 Floats = NDArray[np.float64]

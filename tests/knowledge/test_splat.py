@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eucentric.instruments.twin.optics.splat import splat, taken_back
+from eucentric.knowledge.splat import splat, taken_back
 
 RNG = np.random.default_rng(3)
 

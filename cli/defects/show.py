@@ -1,0 +1,55 @@
+"""`eucentric defects show`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eucentric.cli.defects.samples import alike, counted, interval_line, say_left_out
+from eucentric.cli.options import debug_option, json_option
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--seed", default=0, show_default=True, type=int, help="Of bootstrap and random arrangements.")
+@json_option
+@debug_option
+def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> None:
+    """One density over samples, with an interval for others made alike.
+
+    Each DIR is what `detect --out` wrote about one sample (or a single JSON file of it).
+    """
+    from eucentric.tools.vision import pair_correlation, topology
+    from eucentric.tools.vision.statistics import aggregated
+
+    samples, left = counted(folders)
+    what = alike(samples)
+    density = aggregated([one.tally(sample) for sample, one in samples], what=what, seed=seed)
+    sites = [one.sites for _, one in samples]
+    answer: dict[str, Any] = {
+        "ok": True,
+        "material": samples[0][1].material,
+        "density": density.model_dump(mode="json"),
+        "topology": topology(sites, seed=seed).model_dump(mode="json"),
+        "pair_correlation": pair_correlation(sites, seed=seed).model_dump(mode="json"),
+        "left_out": left,
+        "exit_code": 0,
+    }
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
+        return
+    from eucentric.cli.detect import clusters_line
+    from eucentric.core.text import visible
+
+    found = answer["density"]
+    click.echo(f"{what} of {visible(samples[0][1].material, limit=80)}   {interval_line(found)}")
+    click.echo(
+        f"Counted      {found['details']['called']} called of {found['of']:,} sites, "
+        f"{found['details']['images']} images, {found['details']['samples']} samples"
+    )
+    click.echo(f"Interval     {found['method']}")
+    for name, value in found["details"]["densities"].items():
+        click.echo(f"  sample     {visible(name, limit=200)}   {value:.3g} %")
+    click.echo(f"Clusters     {clusters_line(answer)}")
+    say_left_out(left)
