@@ -66,16 +66,19 @@ class Scale:
 
 @dataclass(frozen=True)
 class _Check:
-    """How strictly a reading of the rings is checked where columns differ."""
+    """How strictly a reading of the rings is checked."""
 
     nothing_inside: float
     """Support at which a ring inside the inner one speaks against the reading."""
     alone: float = math.inf
     """An outer ring of this support does without an inner one, in a square lattice: its A and B-O make the rings differ
     enough to say which is which, and few counts may hide the inner."""
+    outer: float = _SUPPORT
+    """What the outer ring must have where all columns are alike: then it is the first of the lattice itself."""
 
 
-_STRICT, _OUTER_ALONE, _LENIENT = _Check(_QUIET), _Check(_QUIET, 100.0), _Check(_SUPPORT)
+_STRICT, _OUTER_ALONE = _Check(_QUIET), _Check(_QUIET, 100.0)
+_LENIENT = _Check(_SUPPORT, outer=0.0)
 
 
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
@@ -159,12 +162,12 @@ def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Itera
 
 
 def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, check: "_Check") -> bool:
-    """The ring check where columns differ: the inner ring is seen, and nothing of its kind further inside.
+    """The ring check. Where columns differ, the inner ring is seen, and nothing of its kind further inside.
 
     The first fails for a cell that is too small; the second, at a factor √3 (√2) and 2, for one that is too large.
     """
     if phase.equal_columns:
-        return True
+        return scale.support > check.outer
     lattice = phase.lattice
     first = _inner(scale.reciprocal[:1], lattice)
     if lattice.parts == 2 and _too_alike(spectrum, scale.reciprocal, phase):
