@@ -107,6 +107,7 @@ class _Run:
         self.network, self.accepted = network, accepted
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
+        self._id = ""
         self._file = 0
 
     def shots(
@@ -116,6 +117,7 @@ class _Run:
         from eucentric.cli.detected import in_series, shots_of
         from eucentric.core.errors import EucentricError
 
+        self._id = _digest([*map(str, images), frames, dataset, series, self.known.name, self.pixel_pm])
         held: list[Shot] = []
         for self._file, (path, stem) in enumerate(zip(images, _stems(images), strict=True), 1):
             self._say(path, "reading")
@@ -145,6 +147,7 @@ class _Run:
                 self.words,
                 self.network,
                 self.accepted,
+                self._id,
                 lambda stage: self._say(shot.path, stage, shot),
             )
         except (EucentricError, OSError) as error:
@@ -175,6 +178,13 @@ class _Run:
             }
             code = 1
         self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
+
+
+def _digest(words: list[Any]) -> str:
+    """Of what was asked for: maps of one folder that differ in it are of several runs."""
+    from eucentric.core.canonical import digest
+
+    return digest(words)[:16]
 
 
 def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":

@@ -132,6 +132,7 @@ def look(
     words: "Sequence[Corrections]",
     network: "Network | None",
     accepted: bool,
+    run: str,
     say: Callable[[str], None],
 ) -> Seen:
     """Analyse one image and write everything about it."""
@@ -173,7 +174,7 @@ def look(
     finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(shot.path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
-    body["advice"] = advice
+    body |= {"advice": advice, "run": run}
     body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "series": shot.series}
     body["known"], body["network"] = _known(frame, atoms), _network(atoms)
     body["corrections"] = [row.model_dump(mode="json") for row in said.newest] if said else []

@@ -93,6 +93,34 @@ def test_a_stack_is_summed_if_nothing_else_is_said(folder):
     assert total["localisation_pm"] < 0.75 * single["localisation_pm"]
 
 
+def test_files_of_one_place_are_a_series_too(simulate, tmp_path):
+    for number, share in enumerate((0.03, 0.06)):
+        np.save(tmp_path / f"{number}.npy", simulate(size=170, counts=150, vacancies=share, seed=3).image)
+    args = [
+        tmp_path / "0.npy",
+        tmp_path / "1.npy",
+        "--material",
+        "Ti3C2",
+        "--series",
+        "--out",
+        tmp_path / "out",
+    ]
+    bodies = answer(detect, *args)["images"]
+    assert [body["series"]["number"] for body in bodies] == [1, 2]
+    assert {body["series"]["place"] for body in bodies} == {"0.npy"}
+    found = answer(defects, "series", tmp_path / "out", "--dose-per-frame", 1e4, "--dose-before", 2e3)
+    assert [row["dose"] for row in found["frames"]] == [7e3, 1.7e4]
+    np.save(tmp_path / "1.npy", simulate(size=180, counts=150, seed=3).image)
+    assert isinstance(run(detect, *args).exception, BadInput)
+
+
+def test_maps_of_several_runs_in_a_folder_are_said(conditions, tmp_path):
+    shutil.copytree(conditions / "a0", tmp_path / "a")
+    body = json.loads((tmp_path / "a" / "0.json").read_text()) | {"run": "another"}
+    (tmp_path / "a" / "0.json").write_text(json.dumps(body))
+    assert any("2 runs of detect" in remark for remark in answer(defects, "show", tmp_path / "a")["remarks"])
+
+
 @pytest.mark.parametrize("frames", ["0", "none", "-1", "1.5"])
 def test_frames_that_are_none(folder, frames):
     assert run(detect, folder[0] / "place.npy", "--material", "Ti3C2", "--frames", frames).exit_code == 2

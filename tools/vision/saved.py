@@ -47,6 +47,8 @@ class Saved:
     corrections: tuple[Mapping[str, Any], ...]
     flags: tuple[str, ...]
     """Codes of what a person should know."""
+    run: str
+    """Digest of what `detect` was asked for."""
 
     @property
     def left_out(self) -> str:
@@ -143,7 +145,7 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
         grain=_numbers(sites["grain"]).astype(np.int64) if sites["grain"] else None,
         state=tuple(map(str, sites["state"])), kind=tuple(map(str, sites["kind"])), series=_series(series),
         dose_e_per_a2=None if dose is None else float(dose), corrections=tuple(data["corrections"]),
-        flags=tuple(str(flag["code"]) for flag in data["flags"]),
+        flags=tuple(str(flag["code"]) for flag in data["flags"]), run=str(data["run"]),
     )  # fmt: skip
     lengths = {
         len(saved.p),
