@@ -187,17 +187,27 @@ def _digest(words: list[Any]) -> str:
     return digest(words)[:16]
 
 
+def _once(seen: "list[Seen]") -> "list[Seen]":
+    """The first image of each place that can be read, or its first."""
+    best: dict[str, Seen] = {}
+    for one in seen:
+        known = best.setdefault(one.place, one)
+        if known.atoms.cannot_tell and not one.atoms.cannot_tell:
+            best[one.place] = one
+    return list(best.values())
+
+
 def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
     """Density and statistics over all places."""
     from eucentric.tools.vision import arrangement_of, pair_correlation, topology, vacancy_density
 
-    counted = [one for one in seen if one.counts]
+    counted = _once(seen)
     if not counted:
         return None, {}
     density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
     left = len(seen) - len(counted)
     if left:
-        again = f"{left} further frames of places that are counted with their first"
+        again = f"{left} further frames of places that count once"
         density = density.model_copy(update={"excluded": (*density.excluded, again)})
     sites = [arrangement_of(one.atoms) for one in counted if not one.atoms.cannot_tell]
     if density.cannot_tell or not any(one.vacant.any() for one in sites):

@@ -46,9 +46,9 @@ class Seen:
     """PNG of the least certain sites, by site."""
 
     @property
-    def counts(self) -> bool:
-        """Whether it is counted in a density over images: a place counts once."""
-        return bool((self.body["series"] or {}).get("number", 1) == 1)
+    def place(self) -> str:
+        """What counts once in a density over images: a place, or the image by itself."""
+        return str((self.body["series"] or {}).get("place", self.body["files"]["json"]))
 
 
 def shots_of(path: Path, stem: str, frames: str, dataset: str | None) -> list[Shot]:

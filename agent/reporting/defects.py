@@ -179,12 +179,9 @@ def _image(look: Look) -> Section:
         words = "columns (rings), vacancies (squares), unsure sites (triangles), sites not counted (crosses)"
         blocks.append(Picture(look.overlay.name, png, f"{_name(body)}: {words}."))
     blocks.append(_figures(body))
-    if (place := body.get("series")) and place["number"] > 1:
-        blocks.append(
-            Para(
-                f"Frame {place['number']} of {place['of']} of one place: not counted in the density over all."
-            )
-        )
+    if place := body.get("series"):
+        words = f"Frame {place['number']} of {place['of']} of one place, which counts once in the density over all."
+        blocks.append(Para(words))
     if body["by_hand"] or body["corrections_without_site"]:
         blocks.append(_by_hand(body))
     if look.crops:

@@ -24,13 +24,16 @@ def counted(folders: Sequence[Path]) -> "tuple[list[Sample], list[dict[str, str]
 
     kept: list[Sample] = []
     out: list[dict[str, str]] = []
-    digests: set[str] = set()
+    seen: set[str] = set()
     for number, folder in enumerate(folders, 1):
         maps, other = saved_in(folder)
         out += [{"image": name, "why": why} for name, why in other]
-        for one in maps:
-            why = "the same image again" if one.sha256 in digests else one.left_out
-            digests.add(one.sha256)
+        for one in sorted(maps, key=lambda one: (one.series or {"number": 0})["number"]):
+            place = f"{number} {one.series['place']}" if one.series else one.sha256
+            why = "the same image again" if one.sha256 in seen else one.left_out
+            if not why and place in seen:
+                why = "a further frame of a place that counts once"
+            seen |= {one.sha256} if why else {one.sha256, place}
             if why:
                 out.append({"image": one.image, "why": why})
             else:

@@ -74,7 +74,7 @@ def test_frames_of_one_place_count_once(folder):
     here, _, done = folder
     page = (here / "series" / "index.html").read_text(encoding="utf-8")
     assert "SIMULATED" in page
-    assert "Frame 2 of 3 of one place" in page
+    assert "Frame 2 of 3 of one place, which counts once" in page
     assert "frame 3 of 3" in done.stderr
     bodies = [json.loads(path.read_text()) for path in sorted((here / "series").glob("place-*.json"))]
     shifts = [body["series"]["shift_px"] for body in bodies]
@@ -262,7 +262,8 @@ def test_compare_says_what_it_left_out(conditions, folder, tmp_path):
     }  # fmt: skip
     assert "Left out" in run(defects, "compare", tmp_path / "a", conditions / "b0").stdout
     series = answer(defects, "show", folder[0] / "series")
-    assert len(series["left_out"]) == 2
+    assert {one["why"] for one in series["left_out"]} == {"a further frame of a place that counts once"}
+    assert series["density"]["details"]["images"] == 1
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,6 @@ class Saved:
             return self.finding.cannot_tell
         if self.finding.of < _FEWEST_SITES:
             return f"fewer than {_FEWEST_SITES} sites examined"
-        if self.series and self.series["number"] > 1:
-            return f"frame {self.series['number']} of a place that is counted with its first"
         return ""
 
     @property
