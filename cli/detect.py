@@ -11,9 +11,8 @@ import click
 from eucentric.cli.options import debug_option, json_option
 
 if TYPE_CHECKING:
-    from eucentric.cli.detected import Seen, Shot
+    from eucentric.cli.detected import Seen, Shot, Task
     from eucentric.core.calls import Finding
-    from eucentric.knowledge.phases import Phase
     from eucentric.tools.vision.network.infer import Network
 
 
@@ -66,13 +65,17 @@ def detect(
 
     Exit codes: 0 all done, 1 some files failed, 2 none could be read.
     """
+    from eucentric.cli.detected import Task
+    from eucentric.core.canonical import digest
     from eucentric.knowledge.phases import phase
     from eucentric.tools.vision.corrections import read_corrections
 
     if pixel_pm is not None and pixel_pm != pixel_pm:
         raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
-    run = _Run(known, out, pixel_pm, words, _second(network), accept_scale, len(images))
+    asked = digest([*map(str, images), frames, dataset, series, known.name, pixel_pm])[:16]
+    task = Task(known, out, pixel_pm, words, _second(network), accept_scale, asked)
+    run = _Run(task, len(images))
     for shot in run.shots(images, frames, dataset, series):
         run.look(shot)
     code = _exit_code(run.seen, run.failed)
@@ -99,15 +102,10 @@ def _second(network: str) -> "Network | None":
 class _Run:
     """The files one after another: what was seen, what failed."""
 
-    def __init__(
-        self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], network: "Network | None",
-        accepted: bool, files: int,
-    ) -> None:  # fmt: skip
-        self.known, self.out, self.pixel_pm, self.words, self.files = known, out, pixel_pm, words, files
-        self.network, self.accepted = network, accepted
+    def __init__(self, task: "Task", files: int) -> None:
+        self.task, self.files = task, files
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
-        self._id = ""
         self._file = 0
 
     def shots(
@@ -117,7 +115,6 @@ class _Run:
         from eucentric.cli.detected import in_series, shots_of
         from eucentric.core.errors import EucentricError
 
-        self._id = _digest([*map(str, images), frames, dataset, series, self.known.name, self.pixel_pm])
         held: list[Shot] = []
         for self._file, (path, stem) in enumerate(zip(images, _stems(images), strict=True), 1):
             self._say(path, "reading")
@@ -139,17 +136,7 @@ class _Run:
         from eucentric.core.errors import EucentricError
 
         try:
-            done = look(
-                shot,
-                self.known,
-                self.out,
-                self.pixel_pm,
-                self.words,
-                self.network,
-                self.accepted,
-                self._id,
-                lambda stage: self._say(shot.path, stage, shot),
-            )
+            done = look(shot, self.task, lambda stage: self._say(shot.path, stage, shot))
         except (EucentricError, OSError) as error:
             self._failed(shot.path, error)
         else:
@@ -158,7 +145,7 @@ class _Run:
     def unused(self) -> list[str]:
         """Files of images that were corrected, but not looked at."""
         used = {one.body["sha256"] for one in self.seen}
-        return [words.image for words in self.words if words.image_sha256 not in used]
+        return [words.image for words in self.task.words if words.image_sha256 not in used]
 
     def _say(self, path: Path, stage: str, shot: "Shot | None" = None) -> None:
         series = f", frame {shot.series['number']} of {shot.series['of']}" if shot and shot.series else ""
@@ -178,13 +165,6 @@ class _Run:
             }
             code = 1
         self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
-
-
-def _digest(words: list[Any]) -> str:
-    """Of what was asked for: maps of one folder that differ in it are of several runs."""
-    from eucentric.core.canonical import digest
-
-    return digest(words)[:16]
 
 
 def _once(seen: "list[Seen]") -> "list[Seen]":
@@ -224,7 +204,7 @@ def _answer(
     answer["density"] = density.model_dump(mode="json") if density else None
     answer["statistics"] = extra
     answer["corrections_unused"] = run.unused()
-    answer["page"] = str(run.out / "index.html") if bodies else None
+    answer["page"] = str(run.task.out / "index.html") if bodies else None
     answer["exit_code"] = code
     return answer
 
@@ -234,7 +214,7 @@ def _write_page(material: str, run: _Run, density: "Finding | None", extra: dict
 
     looks = [Look(one.body, Path(one.body["files"]["overlay"]), one.crops) for one in run.seen]
     page = defects_page(material, looks, run.failed, density, extra)
-    (run.out / "index.html").write_text(page, encoding="utf-8")
+    (run.task.out / "index.html").write_text(page, encoding="utf-8")
 
 
 def _exit_code(done: "list[Seen]", failed: list[dict[str, Any]]) -> int:

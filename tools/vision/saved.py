@@ -135,7 +135,7 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
     series, dose = data["series"], data["known"].get("dose_e_per_a2")
     saved = Saved(
         path=path, image=str(data["image"]), sha256=str(data["sha256"]), frame=str(data["frame"]),
-        material=str(data["material"]), method=str(data["method"]), finding=Finding.model_validate(data["findings"][0]),
+        material=str(data["material"]), method=_method(data), finding=Finding.model_validate(data["findings"][0]),
         recall=float(data["recall"]), false_calls=float(data["expected_false_calls"]),
         pixel_pm=None if data["pixel_pm"] is None else float(data["pixel_pm"]),
         equal_columns=bool(sites["equal_columns"]), xy=xy, p=_numbers(sites["p_vacancy"]),
@@ -156,6 +156,12 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
     if len(lengths) > 1 or not np.isfinite(xy).all() or not ((saved.p >= 0) & (saved.p <= 1)).all():
         raise ValueError("its sites contradict each other")
     return saved
+
+
+def _method(data: Mapping[str, Any]) -> str:
+    """With the network that read along, if one did: what it doubts is not counted alike without it."""
+    second = data.get("network")
+    return str(data["method"]) + (f", network {str(second['sha256'])[:12]}" if second else "")
 
 
 def _numbers(text: str) -> NDArray[np.float64]:
