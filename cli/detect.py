@@ -287,6 +287,10 @@ def _block(body: dict[str, Any]) -> None:
     click.echo(f"  density    {density_line(body['findings'][0])}")
     for flag in body["flags"]:
         click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
+    if body["advice"] == "check_scale":
+        click.echo(
+            "  help       if the lattice's pixel size is the right one, --accept-scale counts the image"
+        )
     click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
 
 

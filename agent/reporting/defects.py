@@ -174,6 +174,10 @@ def _failure(one: Mapping[str, Any]) -> str:
 def _image(look: Look) -> Section:
     body = look.body
     blocks: list[Block] = [Para(f"{flag['code']}: {flag['text']}", "caution") for flag in body["flags"]]
+    if body["advice"] == "check_scale":
+        blocks.append(
+            Para("If the lattice's pixel size is the right one, detect --accept-scale counts this image.")
+        )
     blocks += _density(Finding.model_validate(body["findings"][0]))
     if (png := smaller(look.overlay)) is not None:
         words = "columns (rings), vacancies (squares), unsure sites (triangles), sites not counted (crosses)"

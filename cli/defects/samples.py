@@ -41,7 +41,7 @@ def counted(folders: Sequence[Path]) -> "tuple[list[Sample], list[dict[str, str]
     return kept, out
 
 
-def alike(samples: "Sequence[Sample]") -> str:
+def alike(samples: "Sequence[Sample]", left: "Sequence[dict[str, str]]" = ()) -> str:
     """What they all count, such as 'Ti vacancy density'.
 
     Raises
@@ -53,8 +53,9 @@ def alike(samples: "Sequence[Sample]") -> str:
     from eucentric.core.text import visible
 
     if not samples:
+        why = "; ".join(f"{Path(one['image']).name}: {one['why']}" for one in left[:5])
         raise BadInput(
-            "no image is left that counts", remedy="see which were left out, and why: `defects show`"
+            "no image is left that counts", visible(why, limit=800), "give images that could be read"
         )
     for what, values in (
         ("materials", {one.material for _, one in samples}),

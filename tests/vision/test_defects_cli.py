@@ -289,6 +289,10 @@ def test_compare_needs_two_sides(conditions, tmp_path):
     assert run(defects, "compare", conditions / "a0").exit_code == 2
     assert isinstance(run(defects, "compare", conditions / "a0", tmp_path).exception, BadInput)
     assert isinstance(run(defects, "show", tmp_path / "none").exception, BadInput)
+    body = json.loads((conditions / "a0" / "0.json").read_text())
+    body["findings"][0]["cannot_tell"] = "out of focus"
+    (tmp_path / "0.json").write_text(json.dumps(body))
+    assert "out of focus" in run(defects, "show", tmp_path).exception.why
 
 
 def test_show(conditions):
