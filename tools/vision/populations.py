@@ -17,7 +17,7 @@ from eucentric.tools.vision.mixture import TAIL_WIDTH, UNKNOWN, Populations, den
 
 Array = NDArray[np.float64]
 
-_PRIOR_SHARE = {"vacancy": 0.015, "other": 0.003}
+_PRIOR_SHARE = {"vacancy": 0.02, "other": 0.003}
 """Expected share of every state but the full one, before the image is seen."""
 _PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 10.0, 150.0, 2.5
 """Pseudo-sites with these shares, and how many more where a state overlaps with the full one (within 2.5 sigma of it).
