@@ -35,13 +35,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "List runs, show one, verify the ledger."),
     "dose": ("dose", "What dose a specimen, or one spot of it, has had; a map."),
     "detect": ("detect", "Find atoms and vacancies in image files."),
+    "atoms": ("single_atoms", "Find single heavy atoms on a support without a lattice."),
     "defects": ("defects", "What detect found: over samples, compared, against dose, corrected by hand."),
     "train": ("train", "Train a small network for a material, from a CIF, from images."),
     "recommend": (
         "recommend",
         "Which dose, dwell, pixel size and fields finding vacancies takes.",
     ),
-    "single-atoms": ("single_atoms", "Find single heavy atoms on a support without a lattice."),
     "calc": ("calc", "Dose, frame time, counts per column, depth of focus, drift blur."),
     "tilt": ("tilt", "Where to tilt a crystal, from a few readings: tilts, errors, alternatives, a map."),
     "notebook": ("notebook", "A notebook of readings, calibrations and grains; solve, send, take in."),
@@ -82,7 +82,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"eucentric.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -40,7 +40,7 @@ class Args(Model):
     """vacancy: missing atoms; any: also columns that are brighter or dimmer than their kind (adatoms, substitutes)."""
     material: str | None = Field(None, max_length=200)
     """A known phase; None takes it from the specimen card."""
-    accept_scale: bool = False
+    accept_scale: bool = Field(False, json_schema_extra={"detail": True})
     """Count although the pixel size and the lattice disagree: a person looked, and the lattice's value is right."""
 
 

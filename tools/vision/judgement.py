@@ -85,7 +85,7 @@ def judge(
     bank = bank_of(small, sites.xy, sites.profile.sigma_px, spacing)
     parts = {s: around(sites.xy, sites.sublattice == s) for s in np.unique(sites.sublattice).tolist()}
     height = _judged_height(full, sites, phase)
-    hole = hole_of(small, sites.xy, spacing) if phase.equal_columns else None
+    hole = hole_of(small, sites.xy, spacing, phase.lattice.fold) if phase.equal_columns else None
     missing, trusted = np.zeros(len(full)), np.where(use, 1.0, 0.05)
     for turn in range(_ROUNDS):
         seen = _through_filters(bank, parts, hole, phase, height, missing * height, trusted, turn > 0)
