@@ -172,7 +172,7 @@ def _beside(network: Network, path: Path, known: Phase) -> tuple[dict[str, Any],
     return {
         "f1": round(tally.f1, 4), "apart_pm": round(tally.rms_pm, 1), "agreement": round(both.agreement or 0.0, 4),
         "learnt_from": frame.sha256 in network.card.images, "vacancies_network": len(points.vacancies_xy),
-        "vacancies_lattice": len(atoms.vacancies_xy), "unknown": both.sites_state.count("unknown"),
+        "vacancies_lattice": len(atoms.vacancies_xy), "contradicted": sum(one != other for one, other in zip(both.sites_state, atoms.sites_state, strict=True)),
         "between_columns": len(both.extras_xy), "lattice_cpu_s": round(lattice_s, 3),
         "network_cpu_s": round(network_s, 3), "flags": [code for code, _ in both.flags],
     }, tally.true  # fmt: skip

@@ -26,7 +26,9 @@ Mask = NDArray[np.bool_]
 _VACANCY = 1
 _LEAST_P = 1e-4
 _FOR, _AGAINST = 0.7, 0.3
-"""Both together: a site that one stage calls and the other makes improbable is unknown."""
+_DRAWN, _NOT_DRAWN = 0.8, 0.2
+"""A site is unknown if one stage calls it, the network's score says the opposite, and both together make the call
+improbable."""
 _OFF_COLUMN = 0.38
 """An atom farther from every site than this part of the spacing lies between columns."""
 _LITTLE_AGREEMENT, _READABLE_SNR = 0.90, 6.0
@@ -105,11 +107,13 @@ def _logit(p: Array) -> Array:
 
 
 def contradicted(p: Array, score: Array, fusion: Fusion | None) -> Mask:
-    """(n,) bool: called by the lattice stage and improbable by both, or the other way."""
+    """(n,) bool: called by the lattice stage, denied by the network and improbable by both, or the other way."""
     if fusion is None or fusion.gain <= 0:  # then the network's word adds nothing to the lattice stage's
         return np.zeros(len(p), bool)
     both = fused(p, score, fusion)
-    odd: Mask = np.logical_or((p > 0.5) & (both < _AGAINST), (p < 0.5) & (both > _FOR))
+    denied = (p > 0.5) & (score < _NOT_DRAWN) & (both < _AGAINST)
+    missed = (p < 0.5) & (score > _DRAWN) & (both > _FOR)
+    odd: Mask = np.logical_or(denied, missed)
     return odd
 
 
