@@ -98,7 +98,6 @@ def with_second_looks(envelope: Envelope, plan: Plan, setting: Setting) -> tuple
     often = "once" if count == 1 else f"{count} times"
     wider = envelope.model_copy(
         update={
-            "tools": tuple(sorted({*envelope.tools, "retake_image"})),
             "max_frames": envelope.max_frames + cost.frames,
             "max_electrons": most + 1.1 * cost.electrons if most else most,
             "max_seconds": envelope.max_seconds + 1.5 * cost.seconds,

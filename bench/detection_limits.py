@@ -24,10 +24,12 @@ from eucentric.tools.vision import AtomMap, find_atoms
 from eucentric.tools.vision.limits import measure_limits
 from eucentric.tools.vision.thinning import coarser, electrons_of, thinned
 
-_DOSES = np.geomspace(1e3, 6e4, 9)
-_PIXELS_PM = (16.0, 22.0, 28.0, 34.0, 40.0)
-_PIXEL_DOSES = (4e3, 1.2e4, 3e4)
+_DOSES = np.geomspace(1.25e3, 4e4, 7)
+_PIXELS_PM = (16.0, 24.0, 32.0, 39.0)
+_PIXEL_DOSES = (5e3, 2e4)
 _QUICK_DOSES = np.geomspace(2e3, 3.2e4, 5)
+_FRAMES = 4
+"""Of each material."""
 _RADIUS_PM, _ATOM_PM = 70.0, 50.0
 _LEAST_TRUE = 40
 _TOOL_FACTOR, _PHYSICS_FACTOR = 1.5, 2.0
@@ -73,7 +75,7 @@ def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[st
     BadInput
         If the folder is no set of images with truth.
     """
-    most = 1 if quick else 8
+    most = 1 if quick else _FRAMES
     frames = list(from_folder(file, most) if file else from_twin(seed, most))
     doses = _QUICK_DOSES if quick else _DOSES
     by_dose: dict[str, dict[float, Cell]] = defaultdict(lambda: defaultdict(Cell))

@@ -102,7 +102,7 @@ def _scanned(name: str, guard: Guard, oracle: Oracle, place: tuple[float, float]
     current = guard.state().optics["probe_current"] * 1e12
     dwell_s = _DOSE * pixel_a**2 / electrons(current, 1.0)
     scan = ScanSpec(detectors=("haadf",), rows=_EDGE, columns=_EDGE, fov_m=_FOV_NM * 1e-9, dwell_s=dwell_s)
-    low_x, high_x, low_y, high_y = box = oracle.field(scan)
+    low_x, high_x, low_y, _ = box = oracle.field(scan)
     before = oracle.sites(box)  # what the scan itself takes away is no vacancy that it should find
     _, (pixels,) = guard.acquire(scan)
     lost = oracle.sites(box).missing > before.missing

@@ -201,7 +201,9 @@ def _information(phase: Phase, column: Column, sigma_a: float) -> float:
     image = own + sum(
         weight * _profile(x - dx, y - dy, sigma_a) for dx, dy, weight in _neighbours(phase, column)
     )
-    mean = sum(one.weight for one in phase.columns) / column.weight / (3 * phase.site_area_a2)
+    mean = (
+        sum(one.weight for one in phase.columns) / column.weight / (phase.lattice.parts * phase.site_area_a2)
+    )
     image = image + mean * ((1 - CORE_SHARE) / CORE_SHARE + _BACKGROUND)
     return float((own**2 / image).sum() * _GRID_A**2)
 
@@ -212,8 +214,12 @@ def _profile(x: NDArray[np.float64], y: NDArray[np.float64], sigma_a: float) -> 
 
 
 def _neighbours(phase: Phase, column: Column) -> list[tuple[float, float, float]]:
-    """(x, y, brightness over the column's own) of the six sites around it, which alternate between the others."""
-    weights = [one.weight / column.weight for one in phase.columns] + [0.0] * (3 - len(phase.columns))
+    """(x, y, brightness over the column's own) of the sites around it, which alternate between the others."""
+    lattice = phase.lattice
+    weights = [one.weight / column.weight for one in phase.columns]
+    weights += [0.0] * (lattice.parts - len(phase.columns))
     others = [weight for n, weight in enumerate(weights) if n != phase.columns.index(column)]
-    d, turn = phase.spacing_angstrom, math.pi / 3
-    return [(d * math.cos(n * turn), d * math.sin(n * turn), others[n % 2]) for n in range(6)]
+    d, turn = phase.spacing_angstrom, math.radians(lattice.angle_deg)
+    return [
+        (d * math.cos(n * turn), d * math.sin(n * turn), others[n % len(others)]) for n in range(lattice.fold)
+    ]

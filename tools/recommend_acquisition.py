@@ -32,7 +32,9 @@ class Args(Model):
     """Share of them that is to be found."""
     density_error_percent: Annotated[float, Field(gt=0, lt=50), Unit("percent")] | None = None
     """Half-width wanted of the density's 95 % interval [% of the sites]; it says how many fields are needed."""
-    density_percent: Annotated[float, Field(gt=0, lt=50), Unit("percent")] = USUAL_DENSITY_PERCENT
+    density_percent: Annotated[
+        float, Field(gt=0, lt=50, json_schema_extra={"detail": True}), Unit("percent")
+    ] = USUAL_DENSITY_PERCENT
     """Density that is expected [% of the sites]."""
     frame: str | None = Field(None, min_length=1, max_length=120)
     """A frame to measure the limits on, or 'last'; left out: predicted from physics."""
@@ -42,9 +44,11 @@ class Args(Model):
     """Most that any atom may receive; left out: the specimen card's budget [e/Å²]."""
     probe_current_pa: Annotated[float, Field(gt=0, le=1e5), Unit("pA")] | None = None
     """Left out: the present one."""
-    pixel_pm: Annotated[float, Field(ge=1, le=60), Unit("pm")] | None = None
+    pixel_pm: Annotated[float, Field(ge=1, le=60, json_schema_extra={"detail": True}), Unit("pm")] | None = (
+        None
+    )
     """Pixel size that is given; left out: chosen."""
-    width_px: Pixels = 512
+    width_px: Annotated[Pixels, Field(json_schema_extra={"detail": True})] = 512
     """Pixels along an edge of the field."""
 
 
@@ -149,10 +153,10 @@ def summary(result: Result) -> str:
 
 TOOL: Tool[Args, Result] = Tool(
     "recommend_acquisition",
-    "Say which dwell, pixel size, field of view, number of frames and dose a wanted recall of a kind of vacancy (or a "
-    "density to ± so many % of the sites) takes at this instrument, and what would be found at the dose limit if that "
-    "is too little. Call it before planning images for counting defects, and use its numbers. With a frame it "
-    "measures the limits by thinning that frame; without one it predicts. No exposure, no motion.",
+    "Say which dose, dwell and pixel size a wanted recall or density of vacancies takes. Also how many frames and "
+    "fields (for a density to ± so many % of the sites), and what would be found at the dose limit if that is too "
+    "little. Call it before planning images for counting defects, and use its numbers. With a frame it measures the "
+    "limits by thinning that frame; without one it predicts. No exposure, no motion.",
     "analyse",
     Args,
     Result,

@@ -24,20 +24,27 @@ _FARTHEST_NM: Final = 2000.0
 Why = Literal["refocus", "more_dose", "shorter_dwell"]
 
 
+DETAIL = Field(None, json_schema_extra={"detail": True})
+
+
 class Args(ScanArgs):
     """The image as it was, and what is to be different."""
 
     why: Why = "refocus"
     """refocus: find focus first. more_dose, shorter_dwell: frames and dwell are given as they shall be."""
-    detector: str = Field("haadf", min_length=1, max_length=40)
+    detector: str = Field("haadf", min_length=1, max_length=40, json_schema_extra={"detail": True})
     """One detector."""
     frames: int = Field(1, ge=1, le=200, strict=True)
     """Frames that are added up; 1 for a single image."""
-    stop_at_e_per_a2: Annotated[float, Field(gt=0, le=1e9), Unit("e/angstrom^2")] | None = None
+    stop_at_e_per_a2: (
+        Annotated[float, Field(gt=0, le=1e9, json_schema_extra={"detail": True}), Unit("e/angstrom^2")] | None
+    ) = None
     """As for acquire_series [e/Å²]."""
-    aside_nm: Annotated[float, Field(ge=0, le=2000), Unit("nm")] = 0.0
+    aside_nm: Annotated[float, Field(ge=0, le=2000, json_schema_extra={"detail": True}), Unit("nm")] = 0.0
     """How far beside the first area [nm]; 0: clear of it."""
-    focus_beside_nm: Annotated[float, Field(ge=-2000, le=2000), Unit("nm")] = 0.0
+    focus_beside_nm: Annotated[
+        float, Field(ge=-2000, le=2000, json_schema_extra={"detail": True}), Unit("nm")
+    ] = 0.0
     """Where to focus, from the new area [nm]; 0: clear of it."""
 
 
