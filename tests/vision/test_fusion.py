@@ -62,7 +62,11 @@ def test_disagreement_is_flagged(read):
     _, alone, points = read
     half = dataclasses.replace(points, atoms_xy=points.atoms_xy[::2], atoms_score=points.atoms_score[::2])
     assert agreement(alone, half) == pytest.approx(2 / 3, abs=0.03)
-    assert "stages_disagree" in dict(together(alone, half, None).flags)
+    flagged = together(alone, half, None)
+    assert "stages_disagree" in dict(flagged.flags)
+    assert flagged.doubt > 0.5
+    dim = dataclasses.replace(alone, snr=2.0)  # too few counts for the network to see every column
+    assert "stages_disagree" not in dict(together(dim, half, None).flags)
 
 
 def test_an_atom_between_columns_is_an_extra_one_and_one_on_a_column_is_not(read):

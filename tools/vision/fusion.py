@@ -31,9 +31,9 @@ _DRAWN, _NOT_DRAWN = 0.8, 0.2
 improbable."""
 _OFF_COLUMN = 0.38
 """An atom farther from every site than this part of the spacing lies between columns."""
-_LITTLE_AGREEMENT, _READABLE_SNR = 0.90, 6.0
-"""Agreement of columns below this is flagged, where columns stand this far out of the noise: below, the network misses
-columns for want of counts, and the lattice does not."""
+_LITTLE_AGREEMENT, _READABLE_SNR, _LESS_AGREEMENT = 0.90, 6.0, 0.12
+"""Agreement of columns below this is flagged where columns stand so far out of the noise, and so much less for each
+step below: there the network misses columns for want of counts, and the lattice does not."""
 _NETWORK_SIGMA_PM = 20.0
 """Of a place by the network alone, along one axis: what it misses true places by at 30-100 counts a column."""
 
@@ -79,9 +79,8 @@ def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> At
     extras = _between(atoms, points)
     agreed = agreement(atoms, points)
     flags = atoms.flags
-    doubt = 0.0
-    if atoms.snr > _READABLE_SNR:
-        doubt = min(0.5 * (1 - agreed) / (1 - _LITTLE_AGREEMENT), 1.0)
+    least = _LITTLE_AGREEMENT - _LESS_AGREEMENT * max(_READABLE_SNR - atoms.snr, 0.0)
+    doubt = min(0.5 * (1 - agreed) / (1 - least), 1.0)
     if doubt > 0.5:
         text = f"lattice and network agree on {agreed:.0%} of the columns only"
         flags = (*flags, ("stages_disagree", text))
