@@ -101,6 +101,14 @@ def test_without_a_lattice_the_network_stands_alone_and_says_so():
     assert len(both.atoms_xy) < 1.3 * len(places)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_noise_has_no_columns(seed):
+    image = np.random.default_rng(seed).poisson(4.0, (256, 256)).astype(np.float32)
+    both = read_atoms(image, phase("Ti3C2"), pixel_pm=12.0, network=open_network())
+    assert both.network_sha256
+    assert len(both.atoms_xy) == 0
+
+
 def test_the_network_needs_a_pixel_size(read):
     noise = np.random.default_rng(0).normal(0, 1, (128, 128)).astype(np.float32)
     both = read_atoms(noise, phase("Ti3C2"), network=open_network())
