@@ -340,6 +340,8 @@ def _refined(spectrum: Spectrum, vectors: Array, rings: str, phase: Phase) -> Sc
             return None
         root = np.sqrt(weight)[:, None]
         basis = np.linalg.lstsq(indices * root, measured * root, rcond=None)[0]
+        if abs(float(np.linalg.det(basis))) < 1e-3 * float((basis**2).sum()):
+            return None  # all peaks of noise on one line
         residual = float(np.sqrt(np.average(((measured - indices @ basis) ** 2).sum(1), weights=weight)))
     return _scale(basis, residual / math.sqrt(used), support, rings, phase)
 
