@@ -28,6 +28,8 @@ _DESIGNS = (
     Design(10, 3, 0.3, 0.2), Design(20, 2, 0.4, 0.2),
 )  # fmt: skip
 _CONDITIONS = (Design(3, 3, 0.2, 0.2), Design(5, 3, 0.2, 0.2), Design(8, 3, 0.3, 0.2))
+_ONE = Design(1, 6, 0.2, 0.2)
+"""No conditions can be told from it: what its test finds are two samples."""
 _DAMAGE = (Damage(0.02, 0.0), Damage(0.02, 0.01), Damage(0.01, 0.05), Damage(0.05, 0.02, frames=3))
 
 Case = dict[str, Any]
@@ -109,7 +111,12 @@ def _compared(rng: np.random.Generator, count: int) -> list[Case]:
             name = "alike" if ratio == 1 else "twofold"
             more = {"ratio_covered": round(covered / count, 3), "by": found[0].test}
             out.append(_case(f"compare, {name}, {design.name}", said, count, more))
-    return out
+    pairs = [[tallies(_ONE, _DENSITY, _HOW, rng) for _ in range(2)] for _ in range(count)]
+    found = [compare(*sides, what=_WHAT, seed=k) for k, sides in enumerate(pairs)]
+    said = sum(one.p_value is not None and one.p_value < 0.05 for one in found)
+    warned = sum("can't tell" in one.verdict or one.verdict == "no difference seen" for one in found)
+    more = {"by": found[0].test, "warned": round(warned / count, 3)}
+    return [*out, _case(f"one sample a side, alike, {_ONE.name}", said, count, more)]
 
 
 def _distances(rng: np.random.Generator, count: int) -> list[Case]:
@@ -152,6 +159,7 @@ def _damaged(rng: np.random.Generator, count: int) -> list[Case]:
         more = {
             "precision_of_made": round(hit / named, 3) if named else None,
             "recall_of_made": round(hit / true, 3) if true else None,
+            "named_of_each": round(named / count, 3),
             "last_frame_alone_percent": round(float(np.mean(naive)), 3),
         }
         out.append(_case(f"zero dose, {name}", before, count, more))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
@@ -178,7 +179,9 @@ def _positions(
     return round(_rms(gap.tolist()) / _rms(bounds.rms_pm[to[rows]].tolist()), 3)
 
 
-def _covered(example: Example, seen: AtomMap, to: rules.Array, rows: rules.Array, group: _Group) -> None:
+def _covered(
+    example: Example, seen: AtomMap, to: NDArray[np.int64], rows: NDArray[np.intp], group: _Group
+) -> None:
     """Errors of the same columns beside their stated covariances."""
     pm = example.pixel_a * 100
     errors = [(xy[rows] - example.atoms_xy[to[rows]]) * pm for xy in (seen.atoms_xy, seen.atoms_free_xy)]

@@ -208,7 +208,7 @@ def _strains(rounds: int, rng: np.random.Generator) -> Part:
                 material, rng, size=512, counts=300.0, strain=_STRAIN, vacancies=0.01,
                 turns_deg=(rng.uniform(0, 60),),
             )  # fmt: skip
-            strain = strain_of(drawn.image, _read(drawn))
+            strain = strain_of(_read(drawn))
             if strain is not None:
                 step.append(_step(strain, 512))
                 ratio.append(_over_claimed(strain, 512))

@@ -61,12 +61,14 @@ class Drawn:
     vacancy_kind: tuple[str, ...]
     boundary_px: Array
     """(n,) float64: distance of every atom from the nearest other grain."""
+    doped: NDArray[np.bool_]
+    """(n,) bool over the atoms: a dopant."""
 
 
 def draw(
     material: str, *, size: int = 320, pixel_a: float = 0.14, counts: float = 150.0, vacancies: float = 0.02,
     turns_deg: tuple[float, ...] = (17.0,), strain: float = 0.0, scatter_pm: float = 3.0, texture: float = 0.3,
-    sigma_a: float | None = None, seed: int = 0,
+    sigma_a: float | None = None, seed: int = 0, dopants: float = 0.0, dopant_weight: float = 1.0,
 ) -> Drawn:  # fmt: skip
     """One image.
 
@@ -86,6 +88,8 @@ def draw(
         Of the columns about their lattice, along one axis.
     texture
         Uneven background over the mean of the columns.
+    dopants, dopant_weight
+        Share of the full columns that are dopants, and their brightness over that of what they replace.
     """
     rng, kind = np.random.default_rng(seed), MATERIALS[material]
     xy, part, grain = _grains(kind, size, pixel_a, turns_deg, rng)
@@ -93,6 +97,8 @@ def draw(
     asked = np.array([bool(name) for name in kind.vacancy])[part]
     vacant = asked & (rng.random(len(xy)) < vacancies)
     weight = np.array(kind.weights)[part] * np.where(vacant, np.array(kind.left)[part], 1.0)
+    doped = asked & ~vacant & (rng.random(len(xy)) < dopants) if dopants else np.zeros(len(xy), bool)
+    weight = weight * np.where(doped, dopant_weight, 1.0)
     place = xy + rng.normal(0, scatter_pm / 100 / pixel_a, xy.shape)
     expected = _painted(place, counts * weight, (sigma_a or kind.sigma_a) / pixel_a, size)
     expected = expected + texture * float(expected.mean()) * _texture(rng, size, pixel_a)
@@ -101,7 +107,7 @@ def draw(
     full, gone = inside & ~vacant, inside & vacant
     return Drawn(
         material, pixel_a, noisy.astype(np.float32), place[full], grain[full], xy[gone],
-        tuple(np.array(kind.vacancy)[part[gone]]), _from_boundary(xy, grain)[full],
+        tuple(np.array(kind.vacancy)[part[gone]]), _from_boundary(xy, grain)[full], doped[full],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, report
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
-from eucentric.tools.vision.image_file import read_image
+from eucentric.tools.vision import read_image
 from eucentric.tools.vision.single_atoms import FALSE_SHARE, SingleAtoms, called_at, find_single_atoms
 
 PIXEL_PM = 16.026

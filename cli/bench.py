@@ -12,6 +12,7 @@ BENCHES: dict[str, str] = {
     "crystal": "Golden cases of crystallography: `bench crystal FILE`, tilts, orientations, boundaries.",
     "defect-statistics": "Intervals, tests and dose series on drawn lattices of known truth: do they keep their word?",
     "defects": "Images with truth: `bench defects DIR`, atoms, vacancies, kinds, positions, calibration.",
+    "defects-real": "Real MXene images: `bench defects-real DIR`, counts, capacity, the authors' network.",
     "demo": "The whole request over many worlds and true densities: does the interval cover the truth?",
     "detection-limits": "Frames thinned in dose and pixels: what is found, and did `recommend` say so? [DIR]",
     "diffraction": "Simulated patterns of all crystal systems: indexed, tilt measured, or said that nobody can tell.",
@@ -56,7 +57,7 @@ def bench(
 ) -> None:
     """Run benchmark NAME: one JSON object on stdout; exit 1 if a bar does not hold.
 
-    FILE holds the given cases (crystal); for defects, planted, peers and single-atoms it is a folder of images.
+    FILE holds the given cases (crystal); for defects, defects-real, planted, peers and single-atoms a folder.
     """
     module = importlib.import_module(f"eucentric.bench.{name.replace('-', '_')}")
     takes = inspect.signature(module.run).parameters

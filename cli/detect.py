@@ -45,13 +45,15 @@ class _Frames(click.ParamType[str]):
 @click.option("--series", is_flag=True, help="All images show one place, in the order of their dose.")
 @click.option("--network", default="general", show_default=True, metavar="NAME|FILE|none",
               help="Second reader: shipped, or by `eucentric train`; none: the lattice stage alone.")  # fmt: skip
+@click.option("--accept-scale", is_flag=True,
+              help="Count although pixel size and lattice disagree: the lattice's value is right.")  # fmt: skip
 @click.option("--corrections", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A person's words about sites (`defects correct`); repeat it.")  # fmt: skip
 @json_option
 @debug_option
 def detect(
     images: tuple[Path, ...], material: str, out: Path, pixel_pm: float | None, dataset: str | None, frames: str,
-    series: bool, network: str, corrections: tuple[Path, ...], as_json: bool, debug: bool,
+    series: bool, network: str, accept_scale: bool, corrections: tuple[Path, ...], as_json: bool, debug: bool,
 ) -> None:  # fmt: skip
     """Find atom columns and vacancies in HAADF images.
 
@@ -70,7 +72,7 @@ def detect(
     if pixel_pm is not None and pixel_pm != pixel_pm:
         raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
-    run = _Run(known, out, pixel_pm, words, _second(network), len(images))
+    run = _Run(known, out, pixel_pm, words, _second(network), accept_scale, len(images))
     for shot in run.shots(images, frames, dataset, series):
         run.look(shot)
     code = _exit_code(run.seen, run.failed)
@@ -99,10 +101,10 @@ class _Run:
 
     def __init__(
         self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], network: "Network | None",
-        files: int,
+        accepted: bool, files: int,
     ) -> None:  # fmt: skip
         self.known, self.out, self.pixel_pm, self.words, self.files = known, out, pixel_pm, words, files
-        self.network = network
+        self.network, self.accepted = network, accepted
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
         self._file = 0
@@ -142,6 +144,7 @@ class _Run:
                 self.pixel_pm,
                 self.words,
                 self.network,
+                self.accepted,
                 lambda stage: self._say(shot.path, stage, shot),
             )
         except (EucentricError, OSError) as error:

@@ -131,6 +131,7 @@ def look(
     pixel_pm: float | None,
     words: "Sequence[Corrections]",
     network: "Network | None",
+    accepted: bool,
     say: Callable[[str], None],
 ) -> Seen:
     """Analyse one image and write everything about it."""
@@ -143,6 +144,7 @@ def look(
         write_gallery,
         write_overlay,
     )
+    from eucentric.tools.vision.advice import advice_of, why_not_counted
     from eucentric.tools.vision.corrections import applied, of_image
     from eucentric.tools.vision.crops import site_crops
 
@@ -153,6 +155,11 @@ def look(
         pixels, known, pixel_pm=pixel_pm or frame.pixel_pm, counts_per_electron=frame.counts_per_electron,
         network=network,
     )  # fmt: skip
+    reason, advice = (
+        why_not_counted(atoms, scale_accepted=accepted),
+        advice_of(atoms, scale_accepted=accepted),
+    )
+    atoms = replace(atoms, cannot_tell=reason)
     said = of_image(words, frame.sha256)
     atoms, lost = applied(atoms, said) if said else (atoms, ())
     say("drawing")
@@ -166,6 +173,7 @@ def look(
     finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(shot.path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
+    body["advice"] = advice
     body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "series": shot.series}
     body["known"], body["network"] = _known(frame, atoms), _network(atoms)
     body["corrections"] = [row.model_dump(mode="json") for row in said.newest] if said else []
@@ -234,6 +242,7 @@ def _sites(atoms: "AtomMap") -> dict[str, Any]:
         "relative": _line(f"{value:.3f}" for value in atoms.sites_relative),
         "sublattice": _line(str(int(kind)) for kind in atoms.sites_sublattice),
         "examined": _line(str(int(one)) for one in atoms.sites_examined),
+        "grain": _line(str(int(one)) for one in atoms.sites_grain),
         "equal_columns": atoms.phase.equal_columns,
         "state": list(atoms.sites_state),
         "kind": list(atoms.sites_kind),

@@ -1,4 +1,4 @@
-"""`eucentric single-atoms`: heavy atoms on a support without a lattice, in image files."""
+"""`eucentric atoms`: heavy atoms on a support without a lattice, in image files."""
 
 import json
 import sys
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
     from eucentric.tools.vision.single_atoms import SingleAtoms
 
 
-@click.command("single-atoms")
+@click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("single-atoms-out"),
               show_default=True, help="Folder for pictures and tables.")  # fmt: skip
 @json_option
 @debug_option
-def single_atoms(
-    images: tuple[Path, ...], pixel_pm: float | None, out: Path, as_json: bool, debug: bool
-) -> None:
+def atoms(images: tuple[Path, ...], pixel_pm: float | None, out: Path, as_json: bool, debug: bool) -> None:
     """Find single bright atoms on an irregular support (Pt on carbon or oxide): no lattice, no material.
 
     A matched filter over the noise and texture around each place; what is called is a list of which a tenth is expected
@@ -77,20 +75,20 @@ def _one(path: Path, number: int, out: Path, pixel_pm: float | None) -> dict[str
             "the file does not say how large a pixel is", "without a lattice the image cannot tell",
             "give --pixel-pm",
         )  # fmt: skip
-    atoms = find_single_atoms(pixels, size)
+    seen = find_single_atoms(pixels, size)
     stem = (
         f"{number:03d}-" + "".join(c if c.isalnum() or c in "-_." else "_" for c in redact(path.stem))[:100]
     )
     picture = write_single_atoms(
-        pixels, atoms, out / f"{stem}-atoms.png", simulated=frame.simulated, title=path.name
+        pixels, seen, out / f"{stem}-atoms.png", simulated=frame.simulated, title=path.name
     )
     table = out / f"{stem}-atoms.csv"
-    _write_table(atoms, table)
+    _write_table(seen, table)
     return {
         "image": str(path), "ok": True, "sha256": frame.sha256, "simulated": frame.simulated, "pixel_pm": size,
-        "atoms": int(atoms.called.sum()), "expected_false": round(atoms.expected_false, 2),
-        "density_per_nm2": round(atoms.density_per_nm2, 5),
-        "flags": [{"code": code, "text": text} for code, text in atoms.flags],
+        "atoms": int(seen.called.sum()), "expected_false": round(seen.expected_false, 2),
+        "density_per_nm2": round(seen.density_per_nm2, 5),
+        "flags": [{"code": code, "text": text} for code, text in seen.flags],
         "files": {"overlay": str(picture), "atoms": str(table)},
     }  # fmt: skip
 

@@ -225,8 +225,12 @@ def _profile(x: NDArray[np.float64], y: NDArray[np.float64], sigma_a: float) -> 
 
 
 def _neighbours(phase: Phase, column: Column) -> list[tuple[float, float, float]]:
-    """(x, y, brightness over the column's own) of the six sites around it, which alternate between the others."""
-    weights = [one.weight / column.weight for one in phase.columns] + [0.0] * (3 - len(phase.columns))
+    """(x, y, brightness over the column's own) of the sites around it, which alternate between the others."""
+    lattice = phase.lattice
+    weights = [one.weight / column.weight for one in phase.columns]
+    weights += [0.0] * (lattice.parts - len(phase.columns))
     others = [weight for n, weight in enumerate(weights) if n != phase.columns.index(column)]
-    d, turn = phase.spacing_angstrom, math.pi / 3
-    return [(d * math.cos(n * turn), d * math.sin(n * turn), others[n % 2]) for n in range(6)]
+    d, turn = phase.spacing_angstrom, math.radians(lattice.angle_deg)
+    return [
+        (d * math.cos(n * turn), d * math.sin(n * turn), others[n % len(others)]) for n in range(lattice.fold)
+    ]

@@ -80,6 +80,9 @@ class Result(Model):
     """Examined sites with 0.1 < p < 0.9."""
     sites_examined: int
     recall: float
+    recall_low: float
+    """Recall if a vacancy is as shallow as can be held possible here."""
+    recall_high: float
     expected_false_calls: float
     counts_per_column: float
     localisation_pm: float | None
@@ -156,6 +159,7 @@ def result_of(
         pixel_pm=_rounded(atoms.pixel_pm, 4), pixel_pm_sigma=_rounded(atoms.pixel_pm_sigma, 4),
         columns=len(atoms.atoms_xy), vacancies=atoms.called, unsure=int(((p > 0.1) & (p < 0.9)).sum()),
         sites_examined=atoms.examined, recall=round(atoms.recall, 4),
+        recall_low=round(atoms.recall_low, 4), recall_high=round(atoms.recall_high, 4),
         expected_false_calls=round(atoms.false_calls, 3), counts_per_column=round(atoms.counts_per_column, 3),
         localisation_pm=_rounded(atoms.localisation_pm, 2), coherence=round(atoms.coherence, 4),
         residual_pm=_rounded(atoms.residual_pm, 2), usable_fraction=round(atoms.usable, 4),
@@ -200,7 +204,8 @@ def summary(result: Result) -> str:
     hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
-        f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f}{flags}"
+        f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f} "
+        f"({result.recall_low:.2f} … {result.recall_high:.2f}){flags}"
     )
 
 

@@ -107,7 +107,7 @@ def run(args: Args, context: Context) -> Result:
     context.note(f"measuring the lattice of {material.name} in {frame.id}")
     atoms = find_atoms(pixels, material, pixel_pm=frame.pixel_pm)
     readable = not {code for code, _ in atoms.flags} & set(_UNREADABLE)
-    strain = strain_of(pixels, atoms) if readable else None
+    strain = strain_of(atoms) if readable else None
     name = ""
     if atoms.pixel_pm is not None:
         stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in frame.id)[:80]

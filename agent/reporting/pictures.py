@@ -22,8 +22,10 @@ _OVERLAY_PX = 760
 _DRAWN = {
     "overlay": "columns (rings), vacancies (squares), unsure sites (triangles), sites not counted (crosses)",
     "gallery": "the least certain sites, p = probability that the site is vacant",
+    "picture": "the cell of every grain (arrows) and the maps of strain",
 }
-"""Pictures that detect_defects names in its result."""
+"""Pictures that the tools of `_DRAWING` name in their results."""
+_DRAWING = ("detect_defects", "measure_lattice")
 
 
 def ladder(record: RunRecord, store: Readable) -> Picture | None:
@@ -201,15 +203,15 @@ def doses(record: RunRecord) -> Picture | None:
 
 
 def drawn(record: RunRecord, folder: Path) -> tuple[Picture, ...]:
-    """Overlays and galleries that detect_defects wrote, made smaller; what is missing is left out."""
+    """Pictures that tools drew of frames, made smaller; what is missing is left out."""
     found: list[Picture] = []
-    calls = [call for call in record.calls if call.tool == "detect_defects" and call.value][:_MAX_OVERLAYS]
+    calls = [call for call in record.calls if call.tool in _DRAWING and call.value][:_MAX_OVERLAYS]
     for key, words in _DRAWN.items():
         for call in calls:
             name = Path(str(call.value.get(key) or "")).name
             png = smaller(folder / name) if name.endswith(".png") else None
             if png:
-                said = f" {call.result.summary}" if call.result and key == "overlay" else ""
+                said = f" {call.result.summary}" if call.result and key != "gallery" else ""
                 plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)  # a link in Markdown must not end in it
                 found.append(Picture(f"report-{plain}", png, f"{call.value.get('frame')}: {words}.{said}"))
     return tuple(found)

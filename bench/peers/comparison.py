@@ -57,7 +57,7 @@ def run(
     chosen = [name for name in methods if not (quick and name == "atomap")]
     with tempfile.TemporaryDirectory() as scratch:
         answers = {OURS: _ours(file, Path(scratch), len(entries))}
-        answers |= {name: _peer(name, python, file, Path(scratch), len(entries)) for name in chosen}
+        answers |= {name: peer_answer(name, python, file, Path(scratch), len(entries)) for name in chosen}
     failures = {name: reason for name, answer in answers.items() if (reason := _failed(answer))}
     ran = {name: answer for name, answer in answers.items() if name not in failures}
     _with_vacancies(ran, examples)
@@ -74,7 +74,8 @@ def _ours(folder: Path, scratch: Path, most: int) -> Answer:
     return _process([sys.executable, "-m", "eucentric.bench.peers.ours", str(folder)], OURS, scratch, most)
 
 
-def _peer(name: str, python: Path, folder: Path, scratch: Path, most: int) -> Answer:
+def peer_answer(name: str, python: Path, folder: Path, scratch: Path, most: int) -> Answer:
+    """What a peer says of the first images of a folder, or `failure`."""
     script = Path(__file__).with_name("detectors.py")
     command = [str(python), str(script), str(folder), "--method", name]
     weights = python.parent.parent / _WEIGHTS

@@ -104,9 +104,10 @@ def atomap(image: np.ndarray, pixel_a: float, spacing_a: float) -> Points:
 
 
 class AtomAI:
-    """The network of Guinan et al. (NREL/mxene_seg) in AtomAI, on pixels of its training or as they are."""
+    """The network of Guinan et al. (NREL/mxene_seg) in AtomAI: `native` pixels, `rescaled` to those of its training, or
+    the whole image in `512` pixels, as its authors use it."""
 
-    def __init__(self, weights: Path, rescaled: bool) -> None:
+    def __init__(self, weights: Path, pixels: str) -> None:
         _without_torchvision()
         import torch
         from atomai.models.segmentor import Segmentor
@@ -119,11 +120,11 @@ class AtomAI:
             self.model = Segmentor(name, classes, **kept)
         self.model.net.load_state_dict(values)
         self.model.net.eval()
-        self.rescaled = rescaled
+        self.pixels = pixels
 
     def __call__(self, image: np.ndarray, pixel_a: float, spacing_a: float) -> Points:
         """Centres of the regions above 0.5."""
-        factor = pixel_a / ATOMAI_A if self.rescaled else 1.0
+        factor = {"native": 1.0, "rescaled": pixel_a / ATOMAI_A, "512": 512 / min(image.shape)}[self.pixels]
         seen = ndimage.zoom(image, factor, order=3, grid_mode=True, mode="nearest") if factor != 1 else image
         with contextlib.redirect_stdout(io.StringIO()):
             _, coordinates = self.model.predict(seen.astype(np.float32), thresh=0.5, verbose=False)
@@ -150,7 +151,7 @@ def _without_torchvision() -> None:
 
 
 Detector = Callable[[np.ndarray, float, float], Points]
-METHODS = ("peak_gauss", "blob_log", "atomap", "atomai_native", "atomai_rescaled")
+METHODS = ("peak_gauss", "blob_log", "atomap", "atomai_native", "atomai_rescaled", "atomai_512")
 
 
 def detector(method: str, weights: Path | None = None) -> Detector:
@@ -158,7 +159,7 @@ def detector(method: str, weights: Path | None = None) -> Detector:
     if method.startswith("atomai"):
         if weights is None:
             raise SystemExit(f"{method} needs --weights")
-        return AtomAI(weights, rescaled=method.endswith("rescaled"))
+        return AtomAI(weights, method.removeprefix("atomai_"))
     return {"peak_gauss": peak_gauss, "blob_log": blob_log, "atomap": atomap}[method]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from eucentric.cli.defects.samples import alike, counted, interval_line, say_left_out
+from eucentric.cli.defects.samples import alike, counted, flagged, interval_line, say_left_out
 from eucentric.cli.options import debug_option, json_option
 
 
@@ -43,7 +43,10 @@ def compare(
     found = compared(
         *([one.tally(name) for name, one in side] for side in (left, right)), what=what, seed=seed
     )
-    answer = {"ok": True, "material": (left or right)[0][1].material} | found.model_dump(mode="json")
+    answer: dict[str, Any] = {"ok": True, "material": (left or right)[0][1].material} | found.model_dump(
+        mode="json"
+    )
+    answer["remarks"] += flagged([*left, *right])
     answer |= {"left_out": {"a": out_a, "b": out_b}, "exit_code": 0}
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))

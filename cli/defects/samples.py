@@ -68,6 +68,17 @@ def alike(samples: "Sequence[Sample]") -> str:
     return samples[0][1].finding.what
 
 
+def flagged(samples: "Sequence[Sample]") -> list[str]:
+    """Remarks about images that count and carry a flag all the same, or a person's word."""
+    number: dict[str, int] = {}
+    for _, one in samples:
+        for code in one.flags:
+            number[code] = number.get(code, 0) + 1
+    hand = sum(int(one.finding.details.get("by_hand", 0)) for _, one in samples)
+    said = [f"{hand} sites are counted by a person's word"] if hand else []
+    return [f"{n} of {len(samples)} images are flagged {code}" for code, n in number.items()] + said
+
+
 def say_left_out(left: "Sequence[dict[str, str]]") -> None:
     """One line each, for people."""
     from eucentric.core.text import quoted, visible

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from eucentric.cli.defects.samples import alike, counted, interval_line, say_left_out
+from eucentric.cli.defects.samples import alike, counted, flagged, interval_line, say_left_out
 from eucentric.cli.options import debug_option, json_option
 
 
@@ -33,6 +33,7 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
         "density": density.model_dump(mode="json"),
         "topology": topology(sites, seed=seed).model_dump(mode="json"),
         "pair_correlation": pair_correlation(sites, seed=seed).model_dump(mode="json"),
+        "remarks": flagged(samples),
         "left_out": left,
         "exit_code": 0,
     }
@@ -52,4 +53,6 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
     for name, value in found["details"]["densities"].items():
         click.echo(f"  sample     {visible(name, limit=200)}   {value:.3g} %")
     click.echo(f"Clusters     {clusters_line(answer)}")
+    for remark in answer["remarks"]:
+        click.echo(f"Note         {visible(remark, limit=200)}")
     say_left_out(left)

@@ -520,8 +520,11 @@ def test_pictures_of_tools_are_taken_from_the_runs_folder_only(story, tmp_path):
         ("good.png", "broken.png", str(tmp_path / "outside.png"), "../../../../outside.png"), 1
     ):
         story.call(f"s{n}", "detect_defects", {}, value={"frame": f"f{n}", "overlay": name})
+    (folder / "strain.png").write_bytes(picture.getvalue())
+    story.call("s5", "measure_lattice", {}, value={"frame": "f5", "picture": "strain.png"})
     _, _, images = read(story)
-    assert images == 1
+    assert images == 2
+    assert (folder / "report-strain.png").is_file()
     with Image.open(folder / "report-good.png") as shown:
         assert shown.width == 760
 

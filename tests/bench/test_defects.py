@@ -7,6 +7,7 @@ import pytest
 
 from eucentric.bench import defects, defects_score
 from eucentric.bench.defects_bound import bounds_of, column_width_a
+from eucentric.bench.defects_cover import Coverage, distance2
 from eucentric.bench.defects_folder import read_example, read_manifest
 from eucentric.bench.defects_vary import odd_images, view_at
 from eucentric.core.errors import BadInput
@@ -145,3 +146,16 @@ def test_a_file_outside_the_folder_is_not_read(tmp_path):
     np.savez(tmp_path / "one.npz", image=np.zeros((9, 9)))
     with pytest.raises(BadInput, match="out of the folder"):
         defects.run(quick=True, file=tmp_path / "set")
+
+
+def test_coverage_is_of_the_ellipse():
+    """An error along the long axis of an ellipse is nearer than the same across it."""
+    covariance = np.array([[4.0, 1.0, 0.0], [4.0, 1.0, 0.0]])
+    assert distance2(np.array([[2.0, 0.0], [0.0, 2.0]]), covariance) == pytest.approx([1.0, 4.0])
+    cover = Coverage()
+    rng = np.random.default_rng(0)
+    errors = rng.multivariate_normal([0, 0], [[4, 1.2], [1.2, 1]], 4000)
+    cover.add(errors, np.tile([4.0, 1.0, 1.2], (4000, 1)), errors, np.tile([16.0, 4.0, 4.8], (4000, 1)))
+    figures = cover.figures()
+    assert figures["with_lattice"]["1"] == pytest.approx(figures["expected"]["1"], abs=0.03)
+    assert figures["data_alone"]["1"] == pytest.approx(figures["expected"]["2"], abs=0.03)

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
+from eucentric.bench import frame
 from eucentric.bench.contract import at_least, at_most, failed, share_at_least, wilson
-from eucentric.bench.frame import run
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,9 @@ def test_a_bar_holds_or_not_or_nobody_knows(bar, holds):
     json.dumps(bar, allow_nan=False)
 
 
-def test_the_frame_benchmark_answers_by_the_contract():
-    answer = json.loads(json.dumps(run(quick=True, seed=1), allow_nan=False))
+def test_the_frame_benchmark_answers_by_the_contract(monkeypatch):
+    monkeypatch.setattr(frame, "_NEEDED", 3)
+    answer = json.loads(json.dumps(frame.run(quick=True, seed=1), allow_nan=False))
     assert set(answer) == {"name", "seed", "versions", "machine", "reference_s", "figures", "bars"}
     assert answer["reference_s"] > 0
     assert len(answer["bars"]) == 4

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from eucentric.knowledge.phases import phase
-from eucentric.tools.vision.fusion import agreement, contradicted, fused, read_atoms, together
+from eucentric.tools.vision.atom_map import AtomMap
+from eucentric.tools.vision.fusion import agreement, contradicted, fused, network_only, read_atoms, together
 from eucentric.tools.vision.network import Fusion, NetworkPoints, network_points, open_network
 
 BOTH = Fusion(offset=0.1, lattice=0.8, network=0.5, sites=100, gain=0.001)
@@ -101,3 +102,14 @@ def test_the_network_needs_a_pixel_size(read):
     both = read_atoms(noise, phase("Ti3C2"), network=open_network())
     assert both.network_sha256 == ""
     assert isinstance(read[2], NetworkPoints)
+
+
+@pytest.mark.parametrize("kind", ["both", "alone"])
+def test_all_arrays_of_sites_and_atoms_keep_their_length(read, kind):
+    _, alone, points = read
+    bare = AtomMap(alone.phase, alone.shape, stated_pixel_pm=15.6, cannot_tell="no lattice")
+    seen = together(alone, points, BOTH) if kind == "both" else network_only(bare, points)
+    for name in (field.name for field in dataclasses.fields(seen)):
+        value = getattr(seen, name)
+        if name.startswith(("sites_", "atoms_")) and name not in ("sites_by_hand", "sites_classes"):
+            assert len(value) == len(seen.sites_xy if name.startswith("sites_") else seen.atoms_xy), name

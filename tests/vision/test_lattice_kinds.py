@@ -76,3 +76,22 @@ def test_a_large_image_is_read_in_tiles():
     row, column = np.unravel_index(int(np.argmax(one.whitened[8:120, 8:120])), (112, 112))
     g = np.array([[(column + 8) / 256, (row + 8) / 256]])
     assert many.highest(g)[0] > 20
+
+
+@pytest.mark.parametrize(
+    ("element", "weight", "counts", "share"), [("Si", 4.0, 200, 0.95), ("N", 1.29, 900, 0.8)]
+)
+def test_dopants_of_graphene_are_named_and_no_vacancies(element, weight, counts, share):
+    drawn = draw(
+        "graphene", size=288, pixel_a=0.10, counts=counts, vacancies=0.01, dopants=0.04, dopant_weight=weight,
+        texture=0.1, seed=9,
+    )  # fmt: skip
+    seen = find_atoms(drawn.image, phase("graphene"), pixel_pm=10)
+    to = rules.partners(drawn.atoms_xy[drawn.doped], seen.sites_xy, 0.5 / 0.10)
+    named = [seen.sites_state[i] == f"{element} on C" for i in to if i >= 0 and seen.sites_examined[i]]
+    assert len(named) >= 4
+    assert np.mean(named) >= share
+    others = rules.partners(drawn.atoms_xy[~drawn.doped], seen.sites_xy, 0.5 / 0.10)
+    wrong = [seen.sites_state[i] != "full" for i in others if i >= 0 and seen.sites_examined[i]]
+    assert np.mean(wrong) < 0.02
+    assert scored(drawn, seen.vacancies_xy, drawn.vacancies_xy, rules.VACANCY_RADIUS_A).precision == 1.0

@@ -63,6 +63,16 @@ def test_interval_covers_the_truth():
     assert covered >= 109  # 95 % nominal; fewer than 109 of 120 has a chance below 2 %
 
 
+def test_what_is_known_of_the_recall_goes_into_the_interval():
+    """Vacancies may be shallower than thought: then more were missed, and the density is higher, not lower."""
+    known, vague = (Tally(60, 2000, 0.8, 0.0, recall_low=low, recall_high=0.82) for low in (0.78, 0.4))
+    (narrow, _), (wide, _) = (interval_of(one, 1.0) for one in (known, vague))
+    assert narrow.value == wide.value == pytest.approx(3.75)
+    assert wide.high > 100 * 60 / 2000 / 0.4
+    assert wide.low == pytest.approx(narrow.low, abs=0.02)
+    assert narrow.high - narrow.value < 1.2
+
+
 def test_images_that_differ_widen_the_interval():
     alike = vacancy_density([map_of(spread_out(20, seed=s)) for s in range(4)])
     unlike = vacancy_density([map_of(spread_out(k, seed=k)) for k in (2, 8, 20, 50)])

@@ -11,13 +11,23 @@ from eucentric.knowledge.plan_lattice import HEXAGONAL, SQUARE
 from eucentric.tools.vision import find_atoms
 from eucentric.tools.vision.atom_map import Grain
 from eucentric.tools.vision.distortion import mean_cell
-from eucentric.tools.vision.strain import free_places, regular_cell, strain_of
+from eucentric.tools.vision.strain import regular_cell, strain_of
 
 
 def strained(material, pixel, strain, **how):
-    drawn = draw(material, size=384, pixel_a=pixel, counts=400, strain=strain, vacancies=0.01, seed=6, **how)
+    drawn = draw(
+        material,
+        size=384,
+        pixel_a=pixel,
+        counts=1500,
+        strain=strain,
+        vacancies=0.01,
+        scatter_pm=1.0,
+        seed=6,
+        **how,
+    )
     atoms = find_atoms(drawn.image, phase(material), pixel_pm=100 * pixel)
-    return drawn, atoms, strain_of(drawn.image, atoms)
+    return drawn, atoms, strain_of(atoms)
 
 
 @pytest.mark.parametrize(("material", "pixel"), [("SrTiO3", 0.18), ("MoS2", 0.14)])
@@ -42,7 +52,7 @@ def test_places_are_not_drawn_to_the_lattice():
     """Columns that truly scatter by 12 pm: the lattice prior shrinks that at few counts, free places do not."""
     drawn = draw("Ti3C2", size=300, pixel_a=0.14, counts=40, vacancies=0.0, scatter_pm=12.0, seed=4)
     atoms = find_atoms(drawn.image, phase("Ti3C2"), pixel_pm=14)
-    free = free_places(drawn.image, atoms)
+    free = atoms.atoms_free_xy
     inner = ((atoms.atoms_xy > 30) & (atoms.atoms_xy < 270)).all(1)
     site = atoms.sites_xy[atoms.atoms_site]
     spread = [np.sqrt(np.mean((xy - site)[inner] ** 2)) for xy in (atoms.atoms_xy, free)]

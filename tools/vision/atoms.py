@@ -11,9 +11,11 @@ from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
 from eucentric.tools.vision.columns import Sites, full_heights, profile_without
-from eucentric.tools.vision.grains import Patches, find_grains, sites_of_grains
+from eucentric.tools.vision.grain_sites import sites_of_grains
+from eucentric.tools.vision.grains import find_grains
 from eucentric.tools.vision.judgement import Judged, judge
 from eucentric.tools.vision.lattice import fit_lattice, neighbour_coherence
+from eucentric.tools.vision.patches import Patches
 from eucentric.tools.vision.peaks import band_pass, peaks_of
 from eucentric.tools.vision.pixels import prepared, summed, working_factor
 from eucentric.tools.vision.refine import Refined, refine

@@ -36,7 +36,12 @@ def sites_of(small: NDArray[np.float32], lattice: Lattice, phase: Phase, spacing
         heights = site_heights(small, xy, profile.sigma_px, spacing)
         return Sites(xy, sublattice.astype(np.int64), heights, profile)
     profile = column_profile(
-        small, lattice.xy, spacing, _around(phase), usual=usual_width(phase), fold=phase.lattice.fold
+        small,
+        lattice.xy,
+        spacing,
+        brightness_around(phase),
+        usual=usual_width(phase),
+        fold=phase.lattice.fold,
     )
     parts = phase.lattice.parts
     places = [lattice.xy, *(_between(lattice, part / parts) for part in range(1, parts))]
@@ -59,7 +64,7 @@ def _between(lattice: Lattice, fraction: float) -> Array:
     return places
 
 
-def _around(phase: Phase) -> float:
+def brightness_around(phase: Phase) -> float:
     """Mean brightness of the sites around the brightest column, over its own."""
     if phase.equal_columns:
         return 1.0
@@ -79,7 +84,12 @@ def profile_without(
     if good.sum() < 20:
         return sites
     profile = column_profile(
-        small, sites.xy[good], spacing, _around(phase), usual=usual_width(phase), fold=phase.lattice.fold
+        small,
+        sites.xy[good],
+        spacing,
+        brightness_around(phase),
+        usual=usual_width(phase),
+        fold=phase.lattice.fold,
     )
     return replace(sites, profile=profile)
 

@@ -192,15 +192,13 @@ def _with(atoms: AtomMap, words: dict[int, Entry]) -> AtomMap:
     left = atoms.sites_examined & ~hand
     missed = _share(atoms.sites_p_vacancy, left, atoms.sites_examined & (atoms.sites_p_vacancy <= 0.5))
     wrong = _share(1 - atoms.sites_p_vacancy, left, atoms.sites_examined & (atoms.sites_p_vacancy > 0.5))
-    more: dict[str, Any] = {
-        name: 1 - (1 - value) * missed
-        for name in ("recall", "recall_low", "recall_high")
-        if (value := getattr(atoms, name, None)) is not None
-    }
+    recall = (1 - (1 - value) * missed for value in (atoms.recall, atoms.recall_low, atoms.recall_high))
+    mean, low, high = recall if atoms.recall_high > 0 else (next(recall), 0.0, 0.0)
     return dataclasses.replace(
         atoms, sites_p_vacancy=p, sites_examined=examined, sites_state=tuple(state), vacancies_site=vacant,
         vacancies_xy=atoms.sites_xy[vacant], vacancies_p=p[vacant], sites_by_hand=np.flatnonzero(hand),
-        false_calls=atoms.false_calls * wrong, **more,
+        false_calls=atoms.false_calls * wrong, recall=mean, recall_low=low, recall_high=high,
+        sites_posterior=_sure(atoms, {row: state[row] for row in words}),
     )  # fmt: skip
 
 
@@ -211,6 +209,17 @@ def _state(atoms: AtomMap, row: int, label: Label) -> str:
         kind = atoms.sites_kind[row] if row < len(atoms.sites_kind) else ""
         return known if known.startswith("V_") else kind or "vacancy"
     return {"full": "full", "extra": "extra", "unknown": "unknown"}[label]
+
+
+def _sure(atoms: AtomMap, words: dict[int, str]) -> Any:
+    """Posterior of the classes with what a person said as certain."""
+    posterior = atoms.sites_posterior.copy()
+    for row, said in words.items():
+        if len(posterior) == len(atoms.sites_xy):
+            posterior[row] = [
+                1.0 if name == said or name.startswith(f"{said} ") else 0.0 for name in atoms.sites_classes
+            ]
+    return posterior
 
 
 def _share(weight: Any, kept: Any, among: Any) -> float:

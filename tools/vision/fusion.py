@@ -148,14 +148,18 @@ def network_only(atoms: AtomMap, points: NetworkPoints) -> AtomMap:
         f"no lattice was found: {n} columns by the network alone, without errors of their own; no density is "
         "claimed from them"
     )
+    covariance = np.tile([_NETWORK_SIGMA_PM**2, _NETWORK_SIGMA_PM**2, 0.0], (n, 1))
+    state = ("column",) * n + ("unknown",) * vacant
     return dataclasses.replace(
         atoms, flags=(*atoms.flags, ("network_only", text)), network_sha256=points.model_sha256,
         atoms_xy=points.atoms_xy, atoms_sigma_pm=np.full(n, _NETWORK_SIGMA_PM), atoms_counts=np.zeros(n),
         atoms_site=np.arange(n), atoms_p=points.atoms_score, atoms_element=("",) * n,
-        sites_xy=np.concatenate([points.atoms_xy, points.vacancies_xy]),
-        sites_p_vacancy=np.zeros(n + vacant), sites_network=np.repeat([0.0, 1.0], [n, vacant]),
+        atoms_covariance_pm2=covariance, atoms_free_xy=points.atoms_xy, atoms_free_covariance_pm2=covariance,
+        sites_xy=np.concatenate([points.atoms_xy, points.vacancies_xy]), sites_p_vacancy=np.zeros(n + vacant),
+        sites_network=np.concatenate([np.zeros(n), points.vacancies_score]),
         sites_sublattice=np.zeros(n + vacant, np.int64), sites_relative=np.zeros(n + vacant),
-        sites_examined=np.zeros(n + vacant, bool),
-        sites_state=("column",) * n + ("unknown",) * vacant, sites_kind=("",) * (n + vacant),
+        sites_examined=np.zeros(n + vacant, bool), sites_grain=np.full(n + vacant, -1), sites_state=state,
+        sites_kind=("",) * (n + vacant), sites_p_value=np.ones(n + vacant), sites_classes=("column", "unknown"),
+        sites_posterior=np.array([[one == "column", one == "unknown"] for one in state], float),
         extras_xy=points.extras_xy, extras_score=points.extras_score,
     )  # fmt: skip

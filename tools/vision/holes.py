@@ -43,7 +43,7 @@ class Hole:
         return float(np.clip(1 - seen / height, 0.0, 1.0))
 
 
-def hole_of(image: NDArray[np.float32], xy: Array, spacing_px: float) -> Hole | None:
+def hole_of(image: NDArray[np.float32], xy: Array, spacing_px: float, fold: int = 6) -> Hole | None:
     """The hole of an image whose columns are alike; None with too few whole neighbourhoods.
 
     Parameters
@@ -51,21 +51,23 @@ def hole_of(image: NDArray[np.float32], xy: Array, spacing_px: float) -> Hole | 
     image
         (H, W) float32 [any unit].
     xy
-        (n, 2) float64 [px]: every site of the triangular lattice.
+        (n, 2) float64 [px]: every site of the lattice.
     spacing_px
         Distance of neighbouring sites [px].
+    fold
+        Nearest neighbours of a site: 6 of a triangular lattice, 4 of a square one.
     """
-    gap, near = cKDTree(xy).query(xy, k=7)
+    gap, near = cKDTree(xy).query(xy, k=fold + 1)
     whole = np.flatnonzero(gap[:, -1] < 1.3 * spacing_px)
     if len(whole) < 30:
         return None
     chosen = whole[:: -(-len(whole) // _MOST_SITES)]
     step = xy[near[chosen, 1:]] - xy[chosen, None]
     order = np.argsort(np.arctan2(step[..., 1], step[..., 0]), 1)
-    pair = np.take_along_axis(step, order[:, :2, None], 1)  # two neighbours 60° apart
+    pair = np.take_along_axis(step, order[:, :2, None], 1)  # two neighbours 60° or 90° apart
     radius = (np.arange(_RINGS) + 0.5) / _RINGS * _RADIUS * spacing_px
     column = _rings(image, xy[chosen], radius)
-    between = _rings(image, xy[chosen] + pair.sum(1) / 3, radius)
+    between = _rings(image, xy[chosen] + pair.sum(1) / (fold // 2), radius)
     return Hole(radius, (column - between[0], column - between))
 
 

@@ -22,6 +22,8 @@ _ROUNDS = 4
 _PARTS = (0.5, 1.1)
 """What is left of a column, over its share by the table of elements: at least and at most."""
 _LEAST_SITES = 20
+_ODD = 4.0
+"""Standard deviations by which a site is brighter than a full column, if something lies on it."""
 _COLUMN_IF_UNKNOWN = 0.5
 """What no state explains is a column if it has at least this brightness."""
 
@@ -49,6 +51,8 @@ class Judged:
     recall_high: float
     false_calls: float
     snr: float
+    sigma: Array
+    """(n,) float64: scatter of full columns of the kind, in full columns."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,12 @@ def judge(
     bank = bank_of(small, sites.xy, sites.profile.sigma_px, spacing)
     parts = {s: around(sites.xy, sites.sublattice == s) for s in np.unique(sites.sublattice).tolist()}
     height = _judged_height(full, sites, phase)
-    hole = hole_of(small, sites.xy, spacing) if phase.equal_columns else None
+    hole = hole_of(small, sites.xy, spacing, phase.lattice.fold) if phase.equal_columns else None
     missing, trusted = np.zeros(len(full)), np.where(use, 1.0, 0.05)
     for turn in range(_ROUNDS):
         seen = _through_filters(bank, parts, hole, phase, height, missing * height, trusted, turn > 0)
         judged = _populated(sites, seen, use, phase, full)
-        odd = seen.relative > 1 + 4 / max(judged.snr, 1e-6)
+        odd = seen.relative > 1 + _ODD * judged.sigma
         trusted = np.where(use & ~odd, 1 - judged.p_vacancy, 0.05)
         # What is known to be missing, or too much (an adatom), no longer disturbs the sites around it.
         depth = judged.p_vacancy * np.clip(1 - seen.relative, 0, 1.2)
@@ -129,6 +133,7 @@ class _Tables:
         self.posterior[:, -1] = 1.0
         self.p_vacancy, self.p_column, self.p_full = np.zeros(n), np.zeros(n), np.ones(n)
         self.kind, self.holds = [""] * n, [""] * n
+        self.sigma = np.full(n, np.nan)
 
     def fill(self, rows: NDArray[np.int64], relative: Array, fitted: Populations) -> None:
         """Write what one kind's populations say of its sites."""
@@ -141,7 +146,7 @@ class _Tables:
         left = np.array([s.column_left for s in fitted.states])
         self.p_vacancy[rows] = p[:, fitted.missing].sum(1)
         self.p_column[rows] = p[:, left].sum(1) + np.where(relative > _COLUMN_IF_UNKNOWN, unknown, 0.0)
-        self.p_full[rows] = fitted.p_value(relative)
+        self.p_full[rows], self.sigma[rows] = fitted.p_value(relative), fitted.sigma
         _name(self.kind, rows, p, names, fitted.missing)
         _name(self.holds, rows, p, [s.holds for s in fitted.states], left)
 
@@ -168,6 +173,7 @@ def _populated(sites: Sites, seen: _Seen, use: Mask, phase: Phase, full: Array) 
     return Judged(
         seen.relative, tables.classes, tables.posterior, tables.p_vacancy, tables.p_column, tables.p_full, state,
         tables.kind, tables.holds, recall, low, high, false, snr,
+        np.where(np.isfinite(tables.sigma), tables.sigma, 1 / max(snr, 1e-6)),
     )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ _CLIP, _OUTLIER = 3.5, 4.0
 """Robust standard deviations at which a copy is cut, and beyond which a site does not count as full."""
 _LEAST_SITES = 80
 _RIDGE = 1e-3
+_PIXELS_PER_WIDTH = 4.0
+"""Smoothing wider than twice this is done on summed pixels."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,27 @@ def bank_of(image: NDArray[np.float32], xy: Array, sigma_px: float, spacing_px: 
         Distance of neighbouring sites [px].
     """
     widths = np.array([w * sigma_px for w in _BY_WIDTH] + [w * spacing_px for w in _BY_SPACING])
-    copies = (ndimage.gaussian_filter(image, width, truncate=3.0) for width in widths)
-    place = xy.T[::-1]
-    seen = np.stack([ndimage.map_coordinates(one, place, order=1, mode="nearest") for one in copies], 1)
+    seen = np.stack([_smoothed_at(image, xy, width) for width in widths], 1)
     pairs = cKDTree(xy).query_pairs(_REACH * spacing_px, output_type="ndarray")
     gap2 = np.tile(((xy[pairs[:, 0]] - xy[pairs[:, 1]]) ** 2).sum(1), 2)
     both = (gap2, (pairs.ravel("F"), pairs[:, ::-1].ravel("F")))
     matrix = sparse.csr_matrix(both, shape=(len(xy), len(xy)))
     crosstalk = np.stack([_overlap(matrix.data, sigma_px, width) for width in widths], 1)
     unit = _overlap(np.zeros(1), sigma_px, widths)
-    return Bank(seen.astype(float), unit, crosstalk, (matrix.indices, matrix.indptr), widths)
+    return Bank(seen, unit, crosstalk, (matrix.indices, matrix.indptr), widths)
+
+
+def _smoothed_at(image: NDArray[np.float32], xy: Array, width: float) -> Array:
+    """(n,) values of the smoothed image; wide smoothing is done on summed pixels, whose own width is taken off."""
+    factor = max(1, int(width // _PIXELS_PER_WIDTH))
+    height, breadth = (n // factor * factor for n in image.shape)
+    blocks = image[:height, :breadth].reshape(height // factor, factor, breadth // factor, factor)
+    small = blocks.mean((1, 3), dtype=np.float32) if factor > 1 else image
+    rest = np.sqrt(width**2 - (factor**2 - 1) / 12) / factor
+    smooth = ndimage.gaussian_filter(small, rest, truncate=3.0)
+    place = (xy.T[::-1] - (factor - 1) / 2) / factor
+    value: Array = ndimage.map_coordinates(smooth, place, order=1, mode="nearest").astype(float)
+    return value
 
 
 def _overlap(gap2: Array, sigma_px: float, width: Array | float) -> Array:

@@ -111,7 +111,7 @@ def _focus(p: Picture) -> Flag | None:
     """Disorder that the counts do not explain, or columns that hardly stand out of what lies between them."""
     if p.coherence >= MIN_COHERENCE:
         return None
-    seen = f"six-fold coherence {p.coherence:.2f} < {MIN_COHERENCE}"
+    seen = f"coherence of neighbours {p.coherence:.2f} < {MIN_COHERENCE}"
     expected = 2**0.5 * p.fit_noise_pm
     if p.residual_pm > RESIDUAL_FACTOR * expected:
         off = f"peaks lie {p.residual_pm:.0f} pm off the lattice where noise explains {expected:.0f}"
@@ -130,7 +130,7 @@ def _cell(p: Picture) -> Flag | None:
         return None
     return (
         "scale_disagrees",
-        f"peaks lie within {p.residual_pm:.0f} pm of the lattice, but six-fold coherence is {p.coherence:.2f}: "
+        f"peaks lie within {p.residual_pm:.0f} pm of the lattice, but their coherence is {p.coherence:.2f}: "
         "pixel size or material is wrong",
     )
 

@@ -39,14 +39,21 @@ class Refined:
     """(n, 2) float64 [px]: where the data alone put the column; for displacements, which the lattice would shrink."""
 
 
+_CHUNK = 1500
+"""Columns worked on at once: their windows stay in the processor's cache."""
+_NOISE_PIXELS, _BAND = 1 << 20, 128
+"""Noise of images with more pixels is measured on bands of this many rows."""
+
+
 @dataclass(frozen=True)
 class _Windows:
-    """Pixels around every column, as flat indices; those outside the image weigh nothing."""
+    """Pixels around some columns, as flat indices; those outside the image weigh nothing."""
 
     flat: NDArray[np.int64]
-    dx: Array
-    dy: Array
-    inside: NDArray[np.bool_]
+    dx: NDArray[np.float32]
+    dy: NDArray[np.float32]
+    gauss: NDArray[np.float32]
+    """Column of height 1, 0 outside the image."""
 
 
 def refine(
@@ -76,13 +83,14 @@ def refine(
     prior, limit = 0.10 * spacing_px, 0.35 * spacing_px
     background = np.zeros(image.shape, np.float32)
     for turn in range(4):
-        windows = _windows(place, sigma_px, image.shape)
-        columns = _columns(windows, peak, sigma_px, image.shape)
-        background = ndimage.gaussian_filter(image - columns, 0.8 * spacing_px, truncate=3.0)
-        residual = image - columns - background
-        variance, colour = _noise(residual, columns + background, sigma_px)
+        columns = _columns(place, peak, sigma_px, image.shape)
+        residual = image - columns
+        background = _smooth(residual, 0.8 * spacing_px)
+        residual -= background
+        columns += background
+        variance, colour = _noise(residual, columns, sigma_px)
         step, covariance, free_covariance = _step(
-            windows, residual, variance, peak, sigma_px, place - xy, prior, colour
+            residual, variance, place, peak, sigma_px, place - xy, prior, colour
         )
         free = _axis_sigma(free_covariance)
         step[~movable] = 0.0
@@ -114,61 +122,92 @@ def _unshrunk(offset: Array, covariance: Array, free: Array, limit: float) -> Ar
     return raw * np.minimum(1.0, limit / length)[:, None]
 
 
+def _smooth(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian smoothing as three running means: for what varies slowly the cost need not grow with the width."""
+    size = max(1, 2 * round((math.sqrt(4 * sigma**2 + 1) - 1) / 2) + 1)  # 3 (size² - 1) / 12 = sigma²
+    for _ in range(3):
+        image = ndimage.uniform_filter(image, size, mode="nearest")
+    return image
+
+
+def _chunks(n: int) -> list[slice]:
+    return [slice(first, min(first + _CHUNK, n)) for first in range(0, n, _CHUNK)]
+
+
 def _windows(xy: Array, sigma_px: float, shape: tuple[int, ...]) -> _Windows:
     half = math.ceil(2.2 * sigma_px)
-    dy0, dx0 = (grid.ravel() for grid in np.mgrid[-half : half + 1, -half : half + 1])
-    disc = np.hypot(dx0, dy0) <= half + 0.3
-    cols = np.rint(xy[:, :1]).astype(int) + dx0[disc]
-    rows = np.rint(xy[:, 1:]).astype(int) + dy0[disc]
-    inside = (cols >= 0) & (rows >= 0) & (cols < shape[1]) & (rows < shape[0])
-    flat = np.where(inside, rows * shape[1] + cols, 0)
-    return _Windows(flat, cols - xy[:, :1], rows - xy[:, 1:], inside)
+    span = np.arange(-half, half + 1)
+    dy0, dx0 = (grid.ravel() for grid in np.mgrid[0 : len(span), 0 : len(span)])
+    disc = np.hypot(span[dx0], span[dy0]) <= half + 0.3
+    dx0, dy0 = dx0[disc], dy0[disc]
+    axes = [_axis(xy[:, k], span, sigma_px, shape[1 - k]) for k in (0, 1)]
+    (cols, dx, gx), (rows, dy, gy) = axes
+    flat = rows[:, dy0] * shape[1] + cols[:, dx0]
+    return _Windows(flat, dx[:, dx0], dy[:, dy0], gx[:, dx0] * gy[:, dy0])
 
 
-def _gaussian(windows: _Windows, sigma_px: float) -> Array:
-    value: Array = np.exp(-0.5 * (windows.dx**2 + windows.dy**2) / sigma_px**2) * windows.inside
-    return value
+def _axis(
+    place: Array, span: NDArray[np.int64], sigma_px: float, size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """(pixel, distance, Gaussian) along one axis; outside the image pixel and Gaussian are 0."""
+    pixel = np.rint(place[:, None]).astype(np.int64) + span
+    distance = pixel - place[:, None]
+    inside = (pixel >= 0) & (pixel < size)
+    gauss = np.exp(-0.5 * (distance / sigma_px) ** 2) * inside
+    return np.where(inside, pixel, 0), distance.astype(np.float32), gauss.astype(np.float32)
 
 
-def _columns(
-    windows: _Windows, height: Array, sigma_px: float, shape: tuple[int, ...]
-) -> NDArray[np.float32]:
-    value = (_gaussian(windows, sigma_px) * height[:, None]).ravel()
-    total = np.bincount(windows.flat.ravel(), value, shape[0] * shape[1])
-    return total.reshape(shape).astype(np.float32)
+def _columns(xy: Array, height: Array, sigma_px: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(H, W) float32: all columns without background."""
+    total = np.zeros(shape[0] * shape[1], np.float32)
+    for some in _chunks(len(xy)):
+        windows = _windows(xy[some], sigma_px, shape)
+        value = windows.gauss * height[some, None].astype(np.float32)
+        low, high = int(windows.flat.min()), int(windows.flat.max()) + 1
+        total[low:high] += np.bincount(windows.flat.ravel() - low, value.ravel(), high - low)
+    return total.reshape(shape)
 
 
 def _noise(
     residual: NDArray[np.float32], level: NDArray[np.float32], sigma_px: float
 ) -> tuple[NDArray[np.float32], float]:
     """Variance of a pixel as c0 + c1·level, and the excess of noise at the scale of a column (1 if white)."""
-    fine = residual - ndimage.gaussian_filter(residual, 2.0 * sigma_px)
-    x, y = level.ravel()[::7].astype(float), (fine.ravel()[::7] ** 2).astype(float)
+    bands = _bands(residual.shape)
+    fine = [residual[rows] - ndimage.gaussian_filter(residual[rows], 2.0 * sigma_px) for rows in bands]
+    x = np.concatenate([level[rows].ravel()[::7] for rows in bands]).astype(float)
+    y = np.concatenate([one.ravel()[::7] for one in fine]).astype(float) ** 2
     slope = float(np.cov(x, y)[0, 1] / max(np.var(x), 1e-30))
     base = float(y.mean() - slope * x.mean())
     mean = float(y.mean())
     if slope < 0 or base < 0:
         slope, base = (0.0, mean) if slope < 0 else (mean / max(float(x.mean()), 1e-30), 0.0)
     variance = np.maximum(base + slope * level, 0.1 * mean + 1e-30).astype(np.float32)
-    smooth = ndimage.gaussian_filter(fine, sigma_px)
-    colour = float(np.var(smooth)) * 4 * math.pi * sigma_px**2 / max(mean, 1e-30)
+    smooth = float(np.mean([np.var(ndimage.gaussian_filter(one, sigma_px)) for one in fine]))
+    colour = smooth * 4 * math.pi * sigma_px**2 / max(mean, 1e-30)
     return variance, max(colour, 0.5)
 
 
+def _bands(shape: tuple[int, ...]) -> list[slice]:
+    """Rows on which noise is measured: all of a small image, evenly spread bands of a large one."""
+    count = max(2, _NOISE_PIXELS // (_BAND * shape[1]))
+    if shape[0] * shape[1] <= _NOISE_PIXELS or shape[0] < 2 * count * _BAND:
+        return [slice(0, shape[0])]
+    first = np.linspace(0, shape[0] - _BAND, count).astype(int)
+    return [slice(row, row + _BAND) for row in first.tolist()]
+
+
 def _step(
-    windows: _Windows, residual: NDArray[np.float32], variance: NDArray[np.float32], height: Array,
-    sigma_px: float, offset: Array, prior_px: float, colour: float,
+    residual: NDArray[np.float32], variance: NDArray[np.float32], place: Array, height: Array, sigma_px: float,
+    offset: Array, prior_px: float, colour: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """One Gauss-Newton step of (x, y, height); covariance of (x, y) with the prior, and by the data alone."""
-    gauss = _gaussian(windows, sigma_px)
     # No column dimmer than a fifth of the median is moved as if it were nothing.
-    strength = np.maximum(height, 0.2 * max(float(np.median(height)), 1e-12))[:, None]
-    slopes = np.stack(
-        [strength * gauss * windows.dx / sigma_px**2, strength * gauss * windows.dy / sigma_px**2, gauss], 1
-    )
-    weighted = slopes * (windows.inside / variance.ravel()[windows.flat] / max(colour, 1.0))[:, None, :]
-    normal = weighted @ slopes.transpose(0, 2, 1)
-    right = (weighted @ residual.ravel()[windows.flat][:, :, None])[:, :, 0]
+    strength = np.maximum(height, 0.2 * max(float(np.median(height)), 1e-12))
+    normal, right = np.zeros((len(place), 3, 3)), np.zeros((len(place), 3))
+    inverse = (1 / max(colour, 1.0) / variance).ravel()
+    for some in _chunks(len(place)):
+        windows = _windows(place[some], sigma_px, residual.shape)
+        normal[some], right[some] = _equations(windows, residual.ravel(), inverse, strength[some], sigma_px)
     tiny = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None] + 1e-30
     free = np.linalg.inv(normal + tiny[:, :, None] * np.eye(3))
     normal[:, 0, 0] += prior_px**-2
@@ -178,6 +217,24 @@ def _step(
     step = (covariance @ right[:, :, None])[:, :, 0]
     step[:, :2] = np.clip(step[:, :2], -0.5 * sigma_px, 0.5 * sigma_px)
     return step, covariance[:, :2, :2], free[:, :2, :2]
+
+
+def _equations(
+    windows: _Windows, residual: NDArray[np.float32], inverse: NDArray[np.float32], strength: Array, sigma_px: float
+) -> tuple[Array, Array]:  # fmt: skip
+    """(n, 3, 3) and (n, 3): normal equations of (x, y, height)."""
+    gauss = windows.gauss
+    slopes = (gauss * windows.dx, gauss * windows.dy, gauss)
+    weight = inverse[windows.flat]
+    rest = residual[windows.flat] * weight
+    unit = np.stack([strength / sigma_px**2, strength / sigma_px**2, np.ones(len(strength))], 1)
+    normal = np.empty((len(strength), 3, 3))
+    for i, one in enumerate(slopes):
+        weighted = one * weight
+        for j in range(i, 3):
+            normal[:, i, j] = normal[:, j, i] = np.einsum("np,np->n", weighted, slopes[j])
+    right = np.stack([np.einsum("np,np->n", rest, one) for one in slopes], 1)
+    return normal * unit[:, :, None] * unit[:, None, :], right * unit
 
 
 def _axis_sigma(covariance: Array) -> Array:

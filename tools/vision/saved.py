@@ -38,12 +38,15 @@ class Saved:
     p: NDArray[np.float64]
     sublattice: NDArray[np.int64]
     examined: NDArray[np.bool_]
+    grain: NDArray[np.int64] | None
     state: tuple[str, ...]
     kind: tuple[str, ...]
     series: Mapping[str, Any] | None
     dose_e_per_a2: float | None
     """Of this frame alone."""
     corrections: tuple[Mapping[str, Any], ...]
+    flags: tuple[str, ...]
+    """Codes of what a person should know."""
 
     @property
     def left_out(self) -> str:
@@ -61,7 +64,7 @@ class Saved:
         """Counted sites by lattice index."""
         kind = np.zeros(len(self.p), np.int64) if self.equal_columns else self.sublattice
         nm = (self.pixel_pm or 0.0) * 1e-3
-        return arrange(self.xy, kind, self.p, self.examined, names=self.kind, pixel_nm=nm)
+        return arrange(self.xy, kind, self.p, self.examined, names=self.kind, pixel_nm=nm, part=self.grain)
 
     def tally(self, sample: str) -> Tally:
         """What it contributes to a density.
@@ -137,8 +140,10 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
         pixel_pm=None if data["pixel_pm"] is None else float(data["pixel_pm"]),
         equal_columns=bool(sites["equal_columns"]), xy=xy, p=_numbers(sites["p_vacancy"]),
         sublattice=_numbers(sites["sublattice"]).astype(np.int64), examined=_numbers(sites["examined"]) > 0,
+        grain=_numbers(sites["grain"]).astype(np.int64) if sites["grain"] else None,
         state=tuple(map(str, sites["state"])), kind=tuple(map(str, sites["kind"])), series=_series(series),
         dose_e_per_a2=None if dose is None else float(dose), corrections=tuple(data["corrections"]),
+        flags=tuple(str(flag["code"]) for flag in data["flags"]),
     )  # fmt: skip
     lengths = {
         len(saved.p),

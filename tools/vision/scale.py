@@ -26,6 +26,8 @@ _SUPPORT = 30.0
 """A sum of three whitened peaks, each the highest of 49 bins (4.5 ± 1.3 in noise), that noise does not reach."""
 _QUIET = 22.0
 """Where a ring must not be seen: noise reaches this in one place of two hundred, a ring that grains share does."""
+_MOST_UNSURE = 0.08
+"""Relative error of a pixel size beyond which a reading is none: scans with drift reach half of it."""
 _LEAST_WINDOW_PX = 128
 _MOST_BY_WIDTH = 6.0
 _OF_TWO = 1.25
@@ -62,6 +64,20 @@ class Scale:
         return self.lattice.cell_of_sites @ sites if spacing == "cell" else sites
 
 
+@dataclass(frozen=True)
+class _Check:
+    """How strictly a reading of the rings is checked where columns differ."""
+
+    nothing_inside: float
+    """Support at which a ring inside the inner one speaks against the reading."""
+    alone: float = math.inf
+    """An outer ring of this support does without an inner one, in a square lattice: its A and B-O make the rings differ
+    enough to say which is which, and few counts may hide the inner."""
+
+
+_STRICT, _OUTER_ALONE, _LENIENT = _Check(_QUIET), _Check(_QUIET, 100.0), _Check(_SUPPORT)
+
+
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
     """Pixel size and lattice directions, or None if the spectrum shows no rings of the phase's lattice.
 
@@ -76,24 +92,21 @@ def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | No
     """
     spectrum = spectrum_of(image)
     return (
-        _first_that_fits(image, spectrum, phase, pixel_pm, _QUIET)
+        _first_that_fits(image, spectrum, phase, pixel_pm, _STRICT)
+        or _first_that_fits(image, spectrum, phase, pixel_pm, _OUTER_ALONE)
         or _of_a_window(image, phase, pixel_pm)
-        or _first_that_fits(image, spectrum, phase, pixel_pm, _SUPPORT)
+        or _first_that_fits(image, spectrum, phase, pixel_pm, _LENIENT)
     )
 
 
 def _first_that_fits(
-    image: NDArray[np.float32],
-    spectrum: Spectrum,
-    phase: Phase,
-    pixel_pm: float | None,
-    nothing_inside: float,
+    image: NDArray[np.float32], spectrum: Spectrum, phase: Phase, pixel_pm: float | None, check: "_Check"
 ) -> Scale | None:
     for vectors, rings in _readings(spectrum, phase, pixel_pm):
         scale = _refined(spectrum, vectors, rings, phase)
-        if scale is None or not _cell_fits(spectrum, scale, phase, nothing_inside):
+        if scale is None or scale.pixel_pm_sigma > _MOST_UNSURE * scale.pixel_pm:
             continue
-        if columns_fit(image, scale, phase):
+        if _cell_fits(spectrum, scale, phase, check) and columns_fit(image, scale, phase):
             return scale
     return None
 
@@ -107,7 +120,7 @@ def _of_a_window(image: NDArray[np.float32], phase: Phase, pixel_pm: float | Non
     for top in (0, height // 2, height):
         for left in (0, width // 2, width):
             window = image[top : top + height, left : left + width]
-            scale = _first_that_fits(window, spectrum_of(window), phase, pixel_pm, _QUIET)
+            scale = _first_that_fits(window, spectrum_of(window), phase, pixel_pm, _STRICT)
             if scale is not None:
                 found.append(scale)
     return max(found, key=lambda scale: scale.support, default=None)
@@ -145,7 +158,7 @@ def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Itera
     yield from _blind(spectrum, phase)
 
 
-def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, nothing_inside: float) -> bool:
+def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, check: "_Check") -> bool:
     """The ring check where columns differ: the inner ring is seen, and nothing of its kind further inside.
 
     The first fails for a cell that is too small; the second, at a factor √3 (√2) and 2, for one that is too large.
@@ -156,13 +169,14 @@ def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, nothing_inside: f
     first = _inner(scale.reciprocal[:1], lattice)
     if lattice.parts == 2 and _too_alike(spectrum, scale.reciprocal, phase):
         return False
-    if not _support(spectrum, first, lattice)[0] > _SUPPORT:
+    lost = lattice.parts == 2 and scale.support > check.alone
+    if not lost and not _support(spectrum, first, lattice)[0] > _SUPPORT:
         return False
     for inside in (_inner(first, lattice), first / 2):
         apart = float(np.linalg.norm(first - inside)) * min(spectrum.shape)
         if apart < _RESOLVED_BINS:  # so few cells that one ring spills over onto the place of the other
             continue
-        if not _support(spectrum, inside, lattice)[0] < nothing_inside:
+        if not _support(spectrum, inside, lattice)[0] < check.nothing_inside:
             return False
     return True
 

@@ -25,8 +25,10 @@ _FILTER_PM, _LEVEL_FACTOR = 35.0, 3.0
 support has a texture of its own (tried on 24 labelled images of the kind)."""
 _APART_PM = 100.0
 """Maxima that are nearer than this are one atom."""
-_AROUND = 30.0
+_AROUND = 15.0
 """The noise is measured over so many widths of the filter."""
+_EVERY_SIDE = 0.4
+"""An atom keeps at least this share of its height when it is measured from the brightest side."""
 _LEAST_SNR, _OUTLIER = 2.0, 3.0
 _MOST_COVERED = 0.2
 _MIN_PX = 1.0
@@ -100,11 +102,12 @@ def find_single_atoms(
             f"pixels of {pixel_pm:.4g} pm are too coarse", f"{_FILTER_PM / _MIN_PX:g} pm or less are needed to tell "
             "an atom from noise", "magnify more",
         )  # fmt: skip
-    ratio = _over_noise(image.astype(np.float64), width)
+    pixels = image.astype(np.float64)
+    ratio = _over_noise(pixels, width)
     xy = peaks_of(ratio.astype(np.float32), _APART_PM / pixel_pm / 0.36)
-    snr = ratio[np.rint(xy[:, 1]).astype(int), np.rint(xy[:, 0]).astype(int)]
+    snr = _at(ratio, xy)
     order = np.argsort(-snr, kind="stable")
-    order = order[snr[order] > _LEAST_SNR]
+    order = order[(snr[order] > _LEAST_SNR) & _stands_out(pixels, xy[order], width)]
     xy, snr = xy[order], snr[order]
     noise = _maxima_of_noise(ratio, snr)
     called = called_at(noise, false_share)
@@ -126,6 +129,25 @@ def _over_noise(image: Array, width: float) -> Array:
     cut = np.clip(filtered, -_OUTLIER * usual, _OUTLIER * usual)
     ratio: Array = filtered / np.sqrt(ndimage.gaussian_filter(cut**2, _AROUND * width))
     return ratio
+
+
+def _stands_out(image: Array, xy: Array, width: float) -> NDArray[np.bool_]:
+    """(n,) bool: brighter than what lies around it on every side; at the edge of a thicker region one is not."""
+    fine = ndimage.gaussian_filter(image, width)
+    coarse = ndimage.gaussian_filter(image, _LEVEL_FACTOR * width)
+    broad = ndimage.gaussian_filter(image, 2.0 * width)
+    turns = np.arange(8) * math.pi / 4
+    ring = xy[:, None, :] + _LEVEL_FACTOR * width * np.stack([np.cos(turns), np.sin(turns)], -1)
+    height = _at(fine, xy) - _at(coarse, xy)
+    out: NDArray[np.bool_] = _at(fine, xy) - _at(broad, ring).max(1) > _EVERY_SIDE * height
+    return out
+
+
+def _at(plane: Array, xy: Array) -> Array:
+    """Values of the nearest pixels."""
+    cells = np.clip(np.rint(xy).astype(int), 0, np.array(plane.shape[::-1]) - 1)
+    value: Array = plane[cells[..., 1], cells[..., 0]]
+    return value
 
 
 def _maxima_of_noise(ratio: Array, level: Array) -> Array:

@@ -1,6 +1,7 @@
 """The image with its single atoms on it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,10 @@ def write_single_atoms(
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.92))
     low, high = np.percentile(image, (0.5, 99.8))
     axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    axes.scatter(*atoms.atoms_xy.T, s=110, facecolors="none", edgecolors=_CALLED, linewidths=1.1)
+    mark: Any = axes.scatter
+    mark(*atoms.atoms_xy.T, s=110, facecolors="none", edgecolors=_CALLED, linewidths=1.1)
     near = ~atoms.called & (atoms.snr > _SHOWN)
-    axes.scatter(*atoms.xy[near].T, s=70, marker="^", facecolors="none", edgecolors=_UNSURE, linewidths=0.7)
+    mark(*atoms.xy[near].T, s=70, marker="^", facecolors="none", edgecolors=_UNSURE, linewidths=0.7)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     if simulated:
         axes.text(0.5, 0.97, "SIMULATED", transform=axes.transAxes, ha="center", va="top", color="white",

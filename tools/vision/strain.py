@@ -1,8 +1,8 @@
 """Local strain from refined places alone: the cell around every column by least squares, with its standard error.
 
-The places are refined without the lattice as prior: a prior draws columns towards their sites, and with them the
-strain. Columns beside a defect are left out; within one sublattice only differences count, so a tilt that shifts the
-layers against each other is no strain.
+The places are those of the data alone, without the lattice as prior: a prior draws columns towards their sites, and
+the strain with them. Columns beside a defect are left out. Within one sublattice only differences count: a tilt that
+shifts the layers against each other is no strain.
 """
 
 import math
@@ -14,9 +14,6 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from eucentric.tools.vision.atom_map import AtomMap, Grain
-from eucentric.tools.vision.pixels import prepared, summed, working_factor
-from eucentric.tools.vision.refine import refine
-from eucentric.tools.vision.sites import site_heights
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -65,26 +62,23 @@ class StrainMap:
     """Columns beside a defect, at a boundary, an edge, or without a lattice."""
 
 
-def strain_of(image: NDArray[np.float32], atoms: AtomMap) -> StrainMap | None:
+def strain_of(atoms: AtomMap) -> StrainMap | None:
     """Strain maps of an image that was read, or None where there are too few whole surroundings.
 
     Parameters
     ----------
-    image
-        (H, W) float [any unit].
     atoms
         What `find_atoms` says of it.
     """
     if atoms.pixel_pm is None or not atoms.grains or len(atoms.atoms_xy) < _LEAST:
         return None
     good = _undisturbed(atoms)
-    places = free_places(image, atoms)
     parts = []
     for number, grain in enumerate(atoms.grains):
         own = np.flatnonzero(good & (atoms.sites_grain[atoms.atoms_site] == number))
         if len(own) > _LEAST:
             part = atoms.sites_sublattice[atoms.atoms_site[own]]
-            parts.append(_of_grain(places[own], part, grain, _spacing_px(atoms)))
+            parts.append(_of_grain(atoms.atoms_free_xy[own], part, grain, _spacing_px(atoms)))
     if not parts or not sum(len(one[0]) for one in parts):
         return None
     xy, values, variance, scatter = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -92,7 +86,7 @@ def strain_of(image: NDArray[np.float32], atoms: AtomMap) -> StrainMap | None:
     errors = sigma * np.sqrt(variance)
     errors = errors * _widened(xy, values, errors, _REACH * _spacing_px(atoms))
     return StrainMap(
-        xy, values, errors, _means(xy, values, image.shape),
+        xy, values, errors, _means(xy, values, atoms.shape),
         _REACH * atoms.phase.spacing_angstrom / 10, sigma * atoms.pixel_pm, len(atoms.atoms_xy) - len(xy),
     )  # fmt: skip
 
@@ -110,28 +104,6 @@ def _undisturbed(atoms: AtomMap) -> Mask:
         gap, _ = cKDTree(atoms.sites_xy[odd]).query(atoms.atoms_xy)
         good &= gap > _BESIDE * _spacing_px(atoms)
     return good
-
-
-def free_places(image: NDArray[np.float32], atoms: AtomMap) -> Array:
-    """(n, 2) float64 [px]: places of the atoms by the image alone, the lattice being no prior.
-
-    Parameters
-    ----------
-    image
-        (H, W) float [any unit].
-    atoms
-        What `find_atoms` says of it.
-    """
-    (pixels, _), _ = prepared(image)
-    factor = working_factor(atoms.pixel_pm or math.inf)
-    small, spacing = summed(pixels, factor), _spacing_px(atoms) / factor
-    start = (atoms.atoms_xy - (factor - 1) / 2) / factor
-    width = (atoms.column_sigma_pm or 0.0) / (atoms.pixel_pm or 1.0) / factor
-    heights = site_heights(small, start, width, spacing)
-    movable = np.ones(len(start), bool)
-    refined = refine(small, start, heights, width, spacing, movable, field_px=spacing)
-    places: Array = refined.xy * factor + (factor - 1) / 2
-    return places
 
 
 def _of_grain(

@@ -43,7 +43,7 @@ def write_strain(
     from matplotlib.figure import Figure
 
     panels = 1 if strain is None else 1 + len(COMPONENTS)
-    figure = Figure(figsize=(3.4 * panels, 4.0), dpi=110, layout="constrained")
+    figure = Figure(figsize=(3.4 * panels, 3.3), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = [figure.add_subplot(1, panels, k + 1) for k in range(panels)]
     _cells(axes[0], image, atoms)

@@ -20,7 +20,7 @@ from eucentric.tools.vision.network.scene import Recipe, draw_scene
 Array = NDArray[np.float64]
 
 _SIZE_A, _RADIUS_A = 45.0, 0.7
-_RIDGE = 0.1
+_RIDGE = 3.0
 """Pull towards the lattice stage alone (offset 0, lattice 1, network 0), as so many sites' worth."""
 _LEAST_P = 1e-4
 

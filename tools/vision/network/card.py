@@ -65,7 +65,7 @@ class Card(Model):
 
 LIMITS = (
     "trained on the linear image model: thin specimens along a zone axis, columns wider than 0.38 Å and narrower than "
-    "0.6 Å; not on thick crystals, stacking or strong tilts",
+    "0.64 Å; not on thick crystals, stacking or strong tilts",
     "places are centroids of a map drawn by a prior, not fits: strain must not be read from them",
     "scores are no probabilities; no density is claimed from them alone",
     "below about 30 counts a column no vacancy is found",

@@ -11,7 +11,7 @@ from eucentric.tools.vision.network.targets import from_grid, to_grid
 Array = NDArray[np.float64]
 Maps = NDArray[np.float32]
 
-ATOM_SCORE, VACANCY_SCORE, EXTRA_SCORE = 0.3, 0.5, 0.5
+ATOM_SCORE, VACANCY_SCORE, EXTRA_SCORE = 0.3, 0.6, 0.5
 _HALF_PX = 2
 _LEAST_APART = 0.45
 """Two places of one kind are never closer than this part of the column spacing."""

@@ -17,7 +17,7 @@ from scipy import stats
 from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision.statistics.density import interval_of
-from eucentric.tools.vision.statistics.tally import Tally, Z, together
+from eucentric.tools.vision.statistics.tally import Tally, together
 
 Array = NDArray[np.float64]
 Level = Literal["samples", "frames", "sites"]
@@ -131,6 +131,6 @@ def _expanded(drawn: Array, n: int) -> tuple[float, float]:
 
 def _widened(value: float, low: float, high: float, whole: Tally) -> Interval:
     """Interval in percent, with the error of the correction, which all units share."""
-    extra = Z * whole.calibration_error
-    below, above = math.hypot(max(value - low, 0.0), extra), math.hypot(max(high - value, 0.0), extra)
+    less, more = whole.calibration
+    below, above = math.hypot(max(value - low, 0.0), less), math.hypot(max(high - value, 0.0), more)
     return Interval(value=100 * value, low=100 * max(0.0, value - below), high=100 * min(1.0, value + above))

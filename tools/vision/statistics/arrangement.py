@@ -134,14 +134,16 @@ def arrangement_of(atoms: AtomMap) -> Arrangement:
     nm = 0.0 if atoms.pixel_pm is None else atoms.pixel_pm * 1e-3
     kind = np.zeros(len(atoms.sites_xy), np.int64) if atoms.phase.equal_columns else atoms.sites_sublattice
     names = atoms.sites_kind or ("",) * len(atoms.sites_xy)
+    part = atoms.sites_grain if len(atoms.sites_grain) == len(kind) else None
     return arrange(
-        atoms.sites_xy, kind, atoms.sites_p_vacancy, atoms.sites_examined, names=names, pixel_nm=nm
+        atoms.sites_xy, kind, atoms.sites_p_vacancy, atoms.sites_examined, names=names, pixel_nm=nm, part=part
     )
 
 
 def arrange(
-    xy: Array, kind: Ints, p: Array, counted: Mask, *, names: tuple[str, ...] = (), pixel_nm: float = 0.0
-) -> Arrangement:
+    xy: Array, kind: Ints, p: Array, counted: Mask, *, names: tuple[str, ...] = (), pixel_nm: float = 0.0,
+    part: Ints | None = None,
+) -> Arrangement:  # fmt: skip
     """Sites from plain arrays.
 
     Parameters
@@ -158,14 +160,28 @@ def arrange(
         (n): what a vacancy would be called.
     pixel_nm
         Pixel size [nm]; 0 if not known.
+    part
+        (n,) int64: parts that do not continue each other, such as grains; -1 is in none. None: it is not known.
     """
-    index, grain, grains = indices_of(xy)
+    index, grain, grains = indices_of(xy) if part is None else _by_part(xy, part)
     row = np.flatnonzero(counted & (grain >= 0))
     spacing = float(np.median([g.spacing_px for g in grains])) if grains else 0.0
     return Arrangement(
         index[row], grain[row], grains, np.asarray(kind, np.int64)[row], np.asarray(p, float)[row], row, xy[row],
         tuple(names[k] for k in row) if names else ("",) * len(row), spacing * pixel_nm,
     )  # fmt: skip
+
+
+def _by_part(xy: Array, part: Ints) -> tuple[Ints, Ints, tuple[Grain, ...]]:
+    """As `indices_of`, part by part."""
+    index, grain = np.zeros((len(xy), 2), np.int64), np.full(len(xy), -1, np.int64)
+    grains: list[Grain] = []
+    for label in np.unique(part[part >= 0]):
+        rows = np.flatnonzero(part == label)
+        index[rows], own, found = indices_of(xy[rows])
+        grain[rows] = np.where(own >= 0, own + len(grains), -1)
+        grains += found
+    return index, grain, tuple(grains)
 
 
 def indices_of(xy: Array) -> tuple[Ints, Ints, tuple[Grain, ...]]:

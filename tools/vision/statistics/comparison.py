@@ -17,7 +17,7 @@ from eucentric.core.base import Model
 from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision.statistics.aggregation import Level, aggregated, grouped, units_of
-from eucentric.tools.vision.statistics.tally import Tally
+from eucentric.tools.vision.statistics.tally import Tally, Z
 
 Array = NDArray[np.float64]
 
@@ -99,7 +99,9 @@ class _Model:
         self.spread = max(
             1.0, scatter, float(np.mean([t.spread for t in (*a, *b)])) if self.freedom < 1 else 1.0
         )
-        self.calibration = math.hypot(*(np.mean([t.calibration_error for t in side]) for side in (a, b)))
+        self.calibration = math.hypot(
+            *(np.mean([sum(t.calibration) / 2 / Z for t in side]) for side in (a, b))
+        )
 
     def likelihood_ratio(self) -> float:
         """p of the ratio."""

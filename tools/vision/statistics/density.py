@@ -10,9 +10,8 @@ from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision.atom_map import METHOD, AtomMap
 from eucentric.tools.vision.statistics.clustering import Clustering, clustering
-from eucentric.tools.vision.statistics.tally import Tally, Z, tally_of, tally_of_finding, together
+from eucentric.tools.vision.statistics.tally import MIN_RECALL, Tally, Z, tally_of, tally_of_finding, together
 
-_MIN_RECALL = 0.3
 MIN_SITES = 50
 """Fewer examined sites in an image are no sample."""
 
@@ -125,7 +124,7 @@ def _found(
     return Finding(
         id=finding_id, what=what, unit="%", interval=interval, count=round(count, 3), of=int(whole.sites),
         method=METHOD,
-        cannot_tell="" if whole.recall >= _MIN_RECALL else f"only {whole.recall:.0%} of the vacancies would be found",
+        cannot_tell="" if whole.recall >= MIN_RECALL else f"only {whole.recall:.0%} of the vacancies would be found",
         details={
             "called": int(whole.called), "recall": round(whole.recall, 4),
             "expected_false_calls": round(whole.false, 3), "sum_of_probabilities": round(whole.probability, 3),
@@ -191,12 +190,12 @@ def interval_of(whole: Tally, spread: float) -> tuple[Interval, float]:
         value = whole.density
         return Interval(value=100 * value, low=0.0, high=100 * high, only_upper=True), value * n
     low, high = wilson(called / n, n / spread)
-    value, extra = whole.density, Z * whole.calibration_error
+    value, (less, more) = whole.density, whole.calibration
     below, above = value - whole.corrected(low), whole.corrected(high) - value
     return (
         Interval(
-            value=100 * value, low=100 * max(0.0, value - math.hypot(below, extra)),
-            high=100 * min(1.0, value + math.hypot(above, extra)),
+            value=100 * value, low=100 * max(0.0, value - math.hypot(below, less)),
+            high=100 * min(1.0, value + math.hypot(above, more)),
         ),
         value * n,
     )  # fmt: skip

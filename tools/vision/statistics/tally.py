@@ -16,6 +16,8 @@ from eucentric.core.calls import Finding
 from eucentric.tools.vision.atom_map import AtomMap
 
 Z = 1.959963984540054
+MIN_RECALL = 0.3
+"""With less nothing is said about a density."""
 _LEAST_GAIN = 0.05
 
 
@@ -58,24 +60,33 @@ class Tally:
         return self.corrected(self.called / self.sites) if self.sites else 0.0
 
     @property
-    def calibration_error(self) -> float:
-        """Standard error of the density by the correction itself [share].
+    def calibration(self) -> tuple[float, float]:
+        """How far the correction itself may be off, below and above the density [share], 95 %.
 
-        A fifth of the false calls; what is known of the recall, or else a tenth of what is missed.
+        A fifth of the false calls; the recall anywhere between its bounds, as far as a density would be stated at all,
+        or else a tenth of what is missed.
         """
-        if self.recall_low is not None and self.recall_high is not None:
-            missed = self.density * (self.recall_high - self.recall_low) / (2 * Z) / self.gain
-        else:
-            missed = 0.1 * (1 - self.recall) * self.called / max(self.sites, 1) / self.gain
-        return math.hypot(0.2 * self.rate / self.gain, missed)
+        false = Z * 0.2 * self.rate / self.gain
+        if self.recall_low is None or self.recall_high is None:
+            missed = Z * 0.1 * (1 - self.recall) * self.called / max(self.sites, 1) / self.gain
+            return math.hypot(false, missed), math.hypot(false, missed)
+        least, most = (
+            replace(self, recall=bound, recall_low=None, recall_high=None).density
+            for bound in (
+                max(self.recall, self.recall_high),
+                min(self.recall, max(self.recall_low, MIN_RECALL)),
+            )
+        )
+        return math.hypot(false, self.density - least), math.hypot(false, most - self.density)
 
 
 def tally_of(atoms: AtomMap, *, image: str = "", sample: str = "") -> Tally:
     """Of a map."""
+    known = atoms.recall_high > 0
     return Tally(
         atoms.called, atoms.examined, atoms.recall, atoms.false_calls,
-        float(atoms.sites_p_vacancy[atoms.sites_examined].sum()), getattr(atoms, "recall_low", None),
-        getattr(atoms, "recall_high", None), image=image, sample=sample,
+        float(atoms.sites_p_vacancy[atoms.sites_examined].sum()), atoms.recall_low if known else None,
+        atoms.recall_high if known else None, image=image, sample=sample,
     )  # fmt: skip
 
 
