@@ -82,10 +82,10 @@ def _by_pixel(axes: Axes, told: dict[str, Any]) -> None:
             label=f"columns, F1, {dose:,.0f}",
         )
         for row in rows:
-            if row["cannot_tell"]:
+            if row["cannot_tell"] and dose == doses[-1]:
                 text = f"{row['cannot_tell']:.0%} cannot tell"
                 axes.annotate(
-                    text, (row["pixel_pm"] - 0.6, (row["recall"] or 0) - 0.03), fontsize=6, ha="right"
+                    text, (row["pixel_pm"] + 0.4, (row["recall"] or 0) + 0.03), fontsize=6, ha="right"
                 )
     axes.set(ylim=(-0.03, 1.05), xlabel="pixel size, pm", ylabel="share")
     axes.set_title(f"{told['kind']}: coarser pixels at the same dose", fontsize=10, loc="left")
