@@ -29,7 +29,7 @@ _MOST_PARAMETERS = 120_000
 _TRAIN_S = 600.0
 """5 minutes on two cores."""
 _HALF_DIFFERENCE = 0.05
-_QUICK_IMAGES, _QUICK_STEPS = 8, 20
+_QUICK_IMAGES, _QUICK_STEPS = 4, 8
 
 
 def _shared_data() -> Path:
@@ -39,7 +39,7 @@ def _shared_data() -> Path:
 
 
 def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[str, Any]:
-    """Every figure of the shipped network; `quick` leaves out 2048² and most images, and trains 20 steps."""
+    """Every figure of the shipped network; `quick` leaves out 2048² and most images, and trains 8 steps."""
     network = open_network()
     speed, bars = _speed(seed, _SIDES[:2] if quick else _SIDES)
     training, more = _training(seed, quick)
