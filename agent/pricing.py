@@ -90,6 +90,7 @@ def question_of(
         envelope_for(plan, shown, run.capabilities.position_errors.missed_moves),
         plan,
         Setting(run.capabilities, state, card),
+        shown.budget_e_per_a2,
     )
     if end is not None:
         envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})

@@ -89,8 +89,14 @@ def _acts(item: Item) -> bool:
     return False
 
 
-def with_second_looks(envelope: Envelope, plan: Plan, setting: Setting) -> tuple[Envelope, str]:
-    """The envelope with room for a second look in each round that has one, and the line of the card that says so."""
+def with_second_looks(
+    envelope: Envelope, plan: Plan, setting: Setting, budget_e_per_a2: float
+) -> tuple[Envelope, str]:
+    """The envelope with room for a second look in each round that has one, and the line of the card that says so.
+
+    Its search for focus reaches the place itself, so the dose there may grow by that, if the budget lets it: what
+    is planned after it must not lack it.
+    """
     count, cost = reserve(plan.steps, setting)
     if not count:
         return envelope, ""
@@ -99,6 +105,10 @@ def with_second_looks(envelope: Envelope, plan: Plan, setting: Setting) -> tuple
     wider = envelope.model_copy(
         update={
             "max_frames": envelope.max_frames + cost.frames,
+            "max_dose_e_per_a2": max(
+                envelope.max_dose_e_per_a2,
+                min(budget_e_per_a2, envelope.max_dose_e_per_a2 + 1.05 * cost.dose_e_per_a2),
+            ),
             "max_electrons": most + 1.1 * cost.electrons if most else most,
             "max_seconds": envelope.max_seconds + 1.5 * cost.seconds,
         }
