@@ -132,7 +132,9 @@ def test_a_series_gets_worse_with_less_dose(limits):
 
 def test_the_law_says_what_was_found(limits):
     """Not fitted point by point: one scale and one floor for all doses."""
-    read = [p for p in limits.points[:3] if not p.cannot_tell]  # where it is silent nothing is found, law or not
+    read = [
+        p for p in limits.points[:3] if not p.cannot_tell
+    ]  # where it is silent nothing is found, law or not
     assert len(read) >= 2
     for p in read:
         sd = math.sqrt(max(p.planted * limits.law.recall(p.counts) * (1 - limits.law.recall(p.counts)), 1.0))
