@@ -297,11 +297,15 @@ def test_probability_never_falls_as_a_site_gets_darker():
 
 
 def test_a_state_that_nobody_can_tell_apart_is_not_filled_with_full_columns():
-    """Half an S2 column at two sigma: full columns alone must not be called vacant."""
-    seen = np.random.default_rng(1).normal(1.0, 0.25, 300)
-    fitted = fit_populations(seen, phase("MoS2").columns[1].states, 0.5)
-    assert (fitted.p_vacancy(seen) > 0.5).sum() <= 1
-    assert fitted.p_vacancy(seen).sum() < 10
+    """Half an S2 column at two sigma: of full columns alone fewer than one in a hundred is called vacant."""
+    called, expected = 0, []
+    for seed in range(1, 5):
+        seen = np.random.default_rng(seed).normal(1.0, 0.25, 300)
+        p = fit_populations(seen, phase("MoS2").columns[1].states, 0.5).p_vacancy(seen)
+        called += int((p > 0.5).sum())
+        expected.append(p.sum())
+    assert called <= 8
+    assert max(expected) < 0.03 * 300
 
 
 @pytest.mark.parametrize(("share", "code"), [(0.02, "clipped"), (0.3, "saturated")])

@@ -17,8 +17,8 @@ from eucentric.tools.vision.mixture import TAIL_WIDTH, UNKNOWN, Populations, den
 
 Array = NDArray[np.float64]
 
-_PRIOR_VACANT, _PRIOR_OTHER = 0.025, 0.003
-"""Expected share of sites with something missing, and of each other state, before the image is seen."""
+_PRIOR_SHARE = {"vacancy": 0.025, "other": 0.003}
+"""Expected share of every state but the full one, before the image is seen."""
 _PRIOR_SITES, _OVERLAP_SITES, _RESOLVED = 10.0, 150.0, 2.5
 """Pseudo-sites with these shares, and how many more where a state overlaps with the full one (within 2.5 sigma of it).
 Without the latter the share of a dim state takes up the lower half of the full population (found in MoS2 below
@@ -125,8 +125,7 @@ def _explained(count: Array, missing: Array, others: Array, share: float) -> flo
 
 def _known(relative: Array, states: tuple[State, ...], background: float) -> _Known:
     nominal = np.array([state.relative for state in states])
-    vacant = _PRIOR_VACANT / max(sum(state.vacancy for state in states), 1)
-    prior = np.array([vacant if state.vacancy else _PRIOR_OTHER for state in states])
+    prior = np.array([_PRIOR_SHARE["vacancy" if state.vacancy else "other"] for state in states])
     prior[0] = 1 - prior[1:].sum()
     # Shot noise of a matched filter: variance ~ background + 2/3 of the column's height (∫g³ / ∫g²).
     noise = np.sqrt((background + 0.667 * nominal) / (background + 0.667))
