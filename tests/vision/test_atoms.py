@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from eucentric.core.errors import BadInput
@@ -81,6 +82,17 @@ def test_a_wrong_pixel_size_is_flagged_and_not_believed(simulate):
     assert seen.pixel_pm == pytest.approx(15.6, rel=0.005)
     right = find_atoms(picture.image, phase("Ti3C2"), pixel_pm=15.6)
     assert "scale_disagrees" not in dict(right.flags)
+
+
+def test_what_a_stretched_image_says_about_its_scale(simulate):
+    """Drift along one axis moves the lattice's pixel size: told, not taken for a wrong scale."""
+    picture = simulate(size=400, seed=2)
+    rows = np.arange(0, 400, 1.05)
+    columns = np.arange(400)
+    image = ndimage.map_coordinates(picture.image, np.meshgrid(rows, columns, indexing="ij"), order=1)
+    codes = dict(find_atoms(image.astype(np.float32), phase("Ti3C2"), pixel_pm=15.6).flags)
+    assert "distorted" in codes
+    assert "scale_disagrees" not in codes
 
 
 def test_the_order_of_rings_is_not_mistaken(simulate):

@@ -183,13 +183,18 @@ def _scale(p: Picture) -> Flag | None:
     if p.stated_pixel_pm is None:
         return None
     off = p.pixel_pm / p.stated_pixel_pm - 1
-    if abs(off) <= _scale_tolerance(p):
-        return None
-    return (
-        "scale_disagrees",
-        f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
-        "pixel size or material is wrong; the lattice's value is used",
-    )
+    seen = f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
+    if abs(off) > _scale_tolerance(p):
+        return (
+            "scale_disagrees",
+            f"{seen}pixel size or material is wrong; the lattice's value is used",
+        )
+    if abs(off) > SCALE_TOLERANCE:
+        return (
+            "distorted",
+            f"{seen}no more than the image is stretched along one axis ({p.stretch:.1%}), by drift or its scan",
+        )
+    return None
 
 
 def _scale_tolerance(p: Picture) -> float:
