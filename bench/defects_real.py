@@ -51,6 +51,7 @@ def run(
     published = _published(file)
     rows = [_row(path.name, seen, published.get(path.name)) for path, seen in zip(paths, maps, strict=True)]
     figures: dict[str, Any] = {"images": rows, "by_hf_percent": _series(rows, maps)}
+    figures["published"] = _beside_published(rows)
     if python is not None:
         figures["network"] = _network(paths, images, maps, python)
     return report("defects-real", seed, figures, _bars(rows))
@@ -96,6 +97,26 @@ def _series(rows: list[dict[str, Any]], maps: list[AtomMap]) -> dict[str, Any]:
             "published_images": len(counts), "published_percent": round(100 * vacancies / atoms, 3) if atoms else None,
         }  # fmt: skip
     return series
+
+
+def _beside_published(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Vacancies of both over the images that can be read and have published counts."""
+    both = [
+        (row["vacancies"], row["published"]["vacancies"])
+        for row in rows
+        if row["published"] and not row["cannot_tell"]
+    ]
+    ours, theirs = (
+        (np.array(column, float) for column in zip(*both, strict=True)) if both else (np.zeros(0),) * 2
+    )
+    varied = len(both) > 2 and bool(ours.std() and theirs.std())
+    correlation = round(float(np.corrcoef(ours, theirs)[0, 1]), 3) if varied else None
+    return {
+        "images": len(both),
+        "ours": int(ours.sum()),
+        "theirs": int(theirs.sum()),
+        "correlation": correlation,
+    }
 
 
 def _row(name: str, seen: AtomMap, published: dict[str, Any] | None) -> dict[str, Any]:
@@ -152,7 +173,12 @@ def agreement(points: rules.Array, shape: tuple[int, ...], seen: AtomMap) -> dic
 
 def _bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     unfocused = [row for row in rows if row["file"].startswith(_OUT_OF_FOCUS)]
-    off = [abs(row["sites_over_capacity"] - 1) for row in rows if not row["cannot_tell"] and row["capacity"]]
+    whole = [
+        row
+        for row in rows
+        if not row["cannot_tell"] and "partly_lost" not in row["flags"] and row["capacity"]
+    ]
+    off = [abs(row["sites_over_capacity"] - 1) for row in whole]
     flagged = sum("out_of_focus" in row["flags"] for row in unfocused)
     return [
         at_least("the image out of focus is flagged as that", float(flagged), 1.0, n=len(unfocused)),

@@ -166,13 +166,15 @@ def _beside(network: Network, path: Path, known: Phase) -> tuple[dict[str, Any],
     points = network_points(pixels, known.spacing_angstrom, atoms.pixel_pm, network)
     both = together(atoms, points, network.card.fusion.get(known.name))
     network_s = time.process_time() - cpu
+    states = zip(both.sites_state, atoms.sites_state, strict=True)
+    contradicted = sum(one != other for one, other in states)
     shape, pixel_a = (pixels.shape[0], pixels.shape[1]), atoms.pixel_pm / 100
     margin = rules.margin_px(known.a_angstrom, pixel_a)
     tally = rules.score(points.atoms_xy, atoms.atoms_xy, rules.ATOM_RADIUS_A, pixel_a, shape, margin)
     return {
         "f1": round(tally.f1, 4), "apart_pm": round(tally.rms_pm, 1), "agreement": round(both.agreement or 0.0, 4),
         "learnt_from": frame.sha256 in network.card.images, "vacancies_network": len(points.vacancies_xy),
-        "vacancies_lattice": len(atoms.vacancies_xy), "unknown": both.sites_state.count("unknown"),
+        "vacancies_lattice": len(atoms.vacancies_xy), "contradicted": contradicted,
         "between_columns": len(both.extras_xy), "lattice_cpu_s": round(lattice_s, 3),
         "network_cpu_s": round(network_s, 3), "flags": [code for code, _ in both.flags],
     }, tally.true  # fmt: skip

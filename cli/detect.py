@@ -11,9 +11,8 @@ import click
 from eucentric.cli.options import debug_option, json_option
 
 if TYPE_CHECKING:
-    from eucentric.cli.detected import Seen, Shot
+    from eucentric.cli.detected import Seen, Shot, Task
     from eucentric.core.calls import Finding
-    from eucentric.knowledge.phases import Phase
     from eucentric.tools.vision.network.infer import Network
 
 
@@ -66,13 +65,17 @@ def detect(
 
     Exit codes: 0 all done, 1 some files failed, 2 none could be read.
     """
+    from eucentric.cli.detected import Task
+    from eucentric.core.canonical import digest
     from eucentric.knowledge.phases import phase
     from eucentric.tools.vision.corrections import read_corrections
 
     if pixel_pm is not None and pixel_pm != pixel_pm:
         raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
-    run = _Run(known, out, pixel_pm, words, _second(network), accept_scale, len(images))
+    asked = digest([*map(str, images), frames, dataset, series, known.name, pixel_pm])[:16]
+    task = Task(known, out, pixel_pm, words, _second(network), accept_scale, asked)
+    run = _Run(task, len(images))
     for shot in run.shots(images, frames, dataset, series):
         run.look(shot)
     code = _exit_code(run.seen, run.failed)
@@ -99,12 +102,8 @@ def _second(network: str) -> "Network | None":
 class _Run:
     """The files one after another: what was seen, what failed."""
 
-    def __init__(
-        self, known: "Phase", out: Path, pixel_pm: float | None, words: list[Any], network: "Network | None",
-        accepted: bool, files: int,
-    ) -> None:  # fmt: skip
-        self.known, self.out, self.pixel_pm, self.words, self.files = known, out, pixel_pm, words, files
-        self.network, self.accepted = network, accepted
+    def __init__(self, task: "Task", files: int) -> None:
+        self.task, self.files = task, files
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
         self._file = 0
@@ -137,16 +136,7 @@ class _Run:
         from eucentric.core.errors import EucentricError
 
         try:
-            done = look(
-                shot,
-                self.known,
-                self.out,
-                self.pixel_pm,
-                self.words,
-                self.network,
-                self.accepted,
-                lambda stage: self._say(shot.path, stage, shot),
-            )
+            done = look(shot, self.task, lambda stage: self._say(shot.path, stage, shot))
         except (EucentricError, OSError) as error:
             self._failed(shot.path, error)
         else:
@@ -155,7 +145,7 @@ class _Run:
     def unused(self) -> list[str]:
         """Files of images that were corrected, but not looked at."""
         used = {one.body["sha256"] for one in self.seen}
-        return [words.image for words in self.words if words.image_sha256 not in used]
+        return [words.image for words in self.task.words if words.image_sha256 not in used]
 
     def _say(self, path: Path, stage: str, shot: "Shot | None" = None) -> None:
         series = f", frame {shot.series['number']} of {shot.series['of']}" if shot and shot.series else ""
@@ -177,17 +167,27 @@ class _Run:
         self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
 
 
+def _once(seen: "list[Seen]") -> "list[Seen]":
+    """The first image of each place that can be read, or its first."""
+    best: dict[str, Seen] = {}
+    for one in seen:
+        known = best.setdefault(one.place, one)
+        if known.atoms.cannot_tell and not one.atoms.cannot_tell:
+            best[one.place] = one
+    return list(best.values())
+
+
 def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
     """Density and statistics over all places."""
     from eucentric.tools.vision import arrangement_of, pair_correlation, topology, vacancy_density
 
-    counted = [one for one in seen if one.counts]
+    counted = _once(seen)
     if not counted:
         return None, {}
     density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
     left = len(seen) - len(counted)
     if left:
-        again = f"{left} further frames of places that are counted with their first"
+        again = f"{left} further frames of places that count once"
         density = density.model_copy(update={"excluded": (*density.excluded, again)})
     sites = [arrangement_of(one.atoms) for one in counted if not one.atoms.cannot_tell]
     if density.cannot_tell or not any(one.vacant.any() for one in sites):
@@ -204,7 +204,7 @@ def _answer(
     answer["density"] = density.model_dump(mode="json") if density else None
     answer["statistics"] = extra
     answer["corrections_unused"] = run.unused()
-    answer["page"] = str(run.out / "index.html") if bodies else None
+    answer["page"] = str(run.task.out / "index.html") if bodies else None
     answer["exit_code"] = code
     return answer
 
@@ -214,7 +214,7 @@ def _write_page(material: str, run: _Run, density: "Finding | None", extra: dict
 
     looks = [Look(one.body, Path(one.body["files"]["overlay"]), one.crops) for one in run.seen]
     page = defects_page(material, looks, run.failed, density, extra)
-    (run.out / "index.html").write_text(page, encoding="utf-8")
+    (run.task.out / "index.html").write_text(page, encoding="utf-8")
 
 
 def _exit_code(done: "list[Seen]", failed: list[dict[str, Any]]) -> int:
@@ -287,6 +287,10 @@ def _block(body: dict[str, Any]) -> None:
     click.echo(f"  density    {density_line(body['findings'][0])}")
     for flag in body["flags"]:
         click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
+    if body["advice"] == "check_scale":
+        click.echo(
+            "  help       if the lattice's pixel size is the right one, --accept-scale counts the image"
+        )
     click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
 
 

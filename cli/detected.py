@@ -25,6 +25,20 @@ _ELECTRON_C = 1.602176634e-19
 
 
 @dataclass(frozen=True)
+class Task:
+    """What all images of a run are looked at with."""
+
+    phase: "Phase"
+    out: Path
+    pixel_pm: float | None
+    words: "Sequence[Corrections]"
+    network: "Network | None"
+    scale_accepted: bool
+    run: str
+    """Digest of what was asked for: maps of one folder that differ in it are of several runs."""
+
+
+@dataclass(frozen=True)
 class Shot:
     """One image to look at."""
 
@@ -46,9 +60,9 @@ class Seen:
     """PNG of the least certain sites, by site."""
 
     @property
-    def counts(self) -> bool:
-        """Whether it is counted in a density over images: a place counts once."""
-        return bool((self.body["series"] or {}).get("number", 1) == 1)
+    def place(self) -> str:
+        """What counts once in a density over images: a place, or the image by itself."""
+        return str((self.body["series"] or {}).get("place", self.body["files"]["json"]))
 
 
 def shots_of(path: Path, stem: str, frames: str, dataset: str | None) -> list[Shot]:
@@ -124,66 +138,73 @@ def _summed(read: "list[tuple[NDArray[np.float32], Frame]]", path: Path, stem: s
     return Shot(total.image, frame, path, stem)
 
 
-def look(
-    shot: Shot,
-    known: "Phase",
-    out: Path,
-    pixel_pm: float | None,
-    words: "Sequence[Corrections]",
-    network: "Network | None",
-    accepted: bool,
-    say: Callable[[str], None],
-) -> Seen:
+def look(shot: Shot, task: Task, say: Callable[[str], None]) -> Seen:
     """Analyse one image and write everything about it."""
     from eucentric.core.redaction import redacted
-    from eucentric.tools.detect_defects import result_of
-    from eucentric.tools.vision import (
-        least_certain,
-        read_atoms,
-        vacancy_density,
-        write_gallery,
-        write_overlay,
-    )
-    from eucentric.tools.vision.advice import advice_of, why_not_counted
-    from eucentric.tools.vision.corrections import applied, of_image
+    from eucentric.tools.vision import least_certain
     from eucentric.tools.vision.crops import site_crops
 
-    frame, stem = shot.frame, shot.stem
-    pixels = shot.pixels - type(shot.pixels.flat[0])(frame.offset_counts)
+    pixels = shot.pixels - type(shot.pixels.flat[0])(shot.frame.offset_counts)
     say("looking for columns")
-    atoms = read_atoms(
-        pixels, known, pixel_pm=pixel_pm or frame.pixel_pm, counts_per_electron=frame.counts_per_electron,
-        network=network,
-    )  # fmt: skip
-    reason, advice = (
-        why_not_counted(atoms, scale_accepted=accepted),
-        advice_of(atoms, scale_accepted=accepted),
-    )
-    atoms = replace(atoms, cannot_tell=reason)
-    said = of_image(words, frame.sha256)
-    atoms, lost = applied(atoms, said) if said else (atoms, ())
+    atoms, more = _read(shot, task, pixels)
     say("drawing")
-    overlay = write_overlay(
-        pixels, atoms, out / f"{stem}-overlay.png", simulated=frame.simulated, title=frame.id
-    )
-    gallery = write_gallery(pixels, atoms, out / f"{stem}-unsure.png", simulated=frame.simulated)
+    overlay, gallery = _pictures(shot, task.out, pixels, atoms)
+    _write_tables(atoms, task.out, shot.stem)
+    body = _body(shot, atoms, overlay, gallery) | more | {"run": task.run}
+    body["files"] = _files(task.out, shot.stem, gallery is not None)
+    kept = redacted(body | {"sites": _sites(atoms)})
+    text = json.dumps(kept, indent=1, allow_nan=False)
+    (task.out / f"{shot.stem}.json").write_text(text, encoding="utf-8")
+    return Seen(atoms, body, site_crops(pixels, atoms, least_certain(atoms)))
+
+
+def _read(shot: Shot, task: Task, pixels: "NDArray[np.float32]") -> "tuple[AtomMap, dict[str, Any]]":
+    """The map, with a person's words in it, and what was advised and said."""
+    from eucentric.tools.vision import read_atoms
+    from eucentric.tools.vision.advice import advice_of, why_not_counted
+    from eucentric.tools.vision.corrections import applied, of_image
+
+    frame = shot.frame
+    atoms = read_atoms(
+        pixels, task.phase, pixel_pm=task.pixel_pm or frame.pixel_pm, counts_per_electron=frame.counts_per_electron,
+        network=task.network,
+    )  # fmt: skip
+    advice = advice_of(atoms, scale_accepted=task.scale_accepted)
+    atoms = replace(atoms, cannot_tell=why_not_counted(atoms, scale_accepted=task.scale_accepted))
+    said = of_image(task.words, frame.sha256)
+    atoms, lost = applied(atoms, said) if said else (atoms, ())
+    more: dict[str, Any] = {"advice": advice, "corrections_without_site": [list(entry) for entry in lost]}
+    return atoms, more | {"corrections": [row.model_dump(mode="json") for row in said.newest] if said else []}
+
+
+def _pictures(
+    shot: Shot, out: Path, pixels: "NDArray[np.float32]", atoms: "AtomMap"
+) -> tuple[Path, Path | None]:
+    from eucentric.tools.vision import write_gallery, write_overlay
+
+    stamp, unsure = shot.frame.simulated, out / f"{shot.stem}-unsure.png"
+    overlay = out / f"{shot.stem}-overlay.png"
+    write_overlay(pixels, atoms, overlay, simulated=stamp, title=shot.frame.id)
+    gallery = write_gallery(pixels, atoms, unsure, simulated=stamp)
     if gallery is None:  # an old picture of an earlier run must not look like one of this image
-        (out / f"{stem}-unsure.png").unlink(missing_ok=True)
-    _write_tables(atoms, out, stem)
-    finding = vacancy_density([atoms], finding_id=f"{stem}-vacancies", evidence=(frame.id,))
+        unsure.unlink(missing_ok=True)
+    return overlay, gallery
+
+
+def _body(shot: Shot, atoms: "AtomMap", overlay: Path, gallery: Path | None) -> dict[str, Any]:
+    """Everything about an image as plain JSON, but its sites."""
+    from eucentric.tools.detect_defects import result_of
+    from eucentric.tools.vision import vacancy_density
+
+    frame = shot.frame
+    finding = vacancy_density([atoms], finding_id=f"{shot.stem}-vacancies", evidence=(frame.id,))
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(shot.path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
-    body["advice"] = advice
     body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "series": shot.series}
-    body["known"], body["network"] = _known(frame, atoms), _network(atoms)
-    body["corrections"] = [row.model_dump(mode="json") for row in said.newest] if said else []
-    body["corrections_without_site"] = [list(entry) for entry in lost]
+    body |= {"known": _known(frame, atoms), "network": _network(atoms)}
     if frame.counts_per_electron is None:  # the file's numbers are no electrons
         body["counts_per_column"] = None
-    body["files"] = _files(out, stem, gallery is not None)
-    kept = redacted(body | {"sites": _sites(atoms)})
-    (out / f"{stem}.json").write_text(json.dumps(kept, indent=1, allow_nan=False), encoding="utf-8")
-    return Seen(atoms, body, site_crops(pixels, atoms, least_certain(atoms)))
+    return body
 
 
 def _known(frame: "Frame", atoms: "AtomMap") -> dict[str, Any]:

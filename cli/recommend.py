@@ -59,6 +59,9 @@ def recommend(
     limits = None
     if image is not None:
         limits = _measured(image, known, kind, counts_per_electron, image_dose, image_pixel)
+        if counts_per_electron is None and image_dose is None:
+            _shares(limits, recall, as_json)
+            return
     told = recommended(
         known,
         Wanted(kind=kind, recall=recall / 100, density_error_percent=density_error, density_percent=density),
@@ -98,6 +101,25 @@ def _measured(
             "leave the image out for a prediction, or give one in focus",
         )
     return limits
+
+
+def _shares(limits: "Limits", recall: float, as_json: bool) -> None:
+    """Neither dose nor calibration is known: only shares of this image's dose can be told."""
+    from eucentric.tools.vision.limits import share_for
+
+    share = share_for(limits, recall / 100)
+    if as_json:
+        body = {
+            "recommendation": None,
+            "share_of_the_images_dose": share,
+            "limits": limits.model_dump(mode="json"),
+        }
+        click.echo(json.dumps({"ok": True, **body}, ensure_ascii=False))
+        return
+    for line in _table(limits):
+        click.echo(line)
+    needs = "more than any dose gives" if share is None else f"about {share:.2g} of this image's dose"
+    click.echo(f"{recall:g} % recall of {limits.kind} needs {needs}; give --image-dose for one in e/Å²")
 
 
 def _table(limits: "Limits") -> list[str]:

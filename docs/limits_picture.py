@@ -82,9 +82,11 @@ def _by_pixel(axes: Axes, told: dict[str, Any]) -> None:
             label=f"columns, F1, {dose:,.0f}",
         )
         for row in rows:
-            if row["cannot_tell"]:
+            if row["cannot_tell"] and dose == doses[-1]:
                 text = f"{row['cannot_tell']:.0%} cannot tell"
-                axes.annotate(text, (row["pixel_pm"], row["recall"] or 0), fontsize=6)
+                axes.annotate(
+                    text, (row["pixel_pm"] + 0.4, (row["recall"] or 0) + 0.03), fontsize=6, ha="right"
+                )
     axes.set(ylim=(-0.03, 1.05), xlabel="pixel size, pm", ylabel="share")
     axes.set_title(f"{told['kind']}: coarser pixels at the same dose", fontsize=10, loc="left")
     axes.legend(fontsize=7, loc="lower left")

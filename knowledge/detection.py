@@ -102,7 +102,7 @@ def kinds_of(phase: Phase) -> tuple[str, ...]:
 
 
 def _vacancies(phase: Phase) -> list[tuple[Column, State]]:
-    columns = phase.columns[:1] if phase.equal_columns else phase.columns
+    columns = phase.columns[:1] if phase.alike else phase.columns
     return [(column, state) for column in columns for state in column.states if state.vacancy]
 
 
@@ -178,7 +178,18 @@ def predicted_law(
         As in `vacancy_of`.
     pixel_pm
         Pixel size of the image [pm]; a coarse pixel widens the column.
+
+    Raises
+    ------
+    BadInput
+        The phase is no layer: how many atoms a column has is not known before a frame is taken.
     """
+    if phase.kind != "hexagonal":
+        raise BadInput(
+            f"nothing can be predicted for {phase.name}",
+            "its columns are as long as the specimen is thick, which nobody has said",
+            "give a frame: its limits can be measured",
+        )
     column, state = vacancy_of(phase, kind)
     lost = contrast_of(state)
     sigma = column_sigma_a(voltage_kv, convergence_mrad, pixel_pm)

@@ -219,7 +219,7 @@ def sites_in(phase: Phase, kind: str, fov_nm: float) -> int:
     """Sites of the vacancy's column in a square field, edges left out."""
     inner_a = max(10 * fov_nm - 2 * _EDGE_SPACINGS * phase.spacing_angstrom, 0.0)
     column, _ = vacancy_of(phase, kind)
-    alike = phase.lattice.parts if phase.equal_columns else sum(one == column for one in phase.columns)
+    alike = len(phase.columns) if phase.alike else sum(one == column for one in phase.columns)
     return int(inner_a**2 / phase.site_area_a2 * alike / phase.lattice.parts)
 
 

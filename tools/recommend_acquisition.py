@@ -100,6 +100,12 @@ def _limits(args: Args, context: Context) -> Limits | None:
         pixels, phase(args.material or context.specimen.material), args.kind, pixel_pm=frame.pixel_pm,
         counts_per_electron=frame.counts_per_electron, dose_e_per_a2=frame.mean_dose_e_per_a2, note=context.note,
     )  # fmt: skip
+    if frame.counts_per_electron is None and frame.mean_dose_e_per_a2 is None:
+        raise BadInput(
+            f"neither dose nor detector calibration of frame {frame.id} is known",
+            "so its limits can't be told as a dose",
+            "leave the frame out for a prediction, or name one taken in a run",
+        )
     if limits.law is None:
         raise BadInput(
             f"frame {frame.id} shows no limits: {limits.cannot_tell or 'too few counts to thin'}",

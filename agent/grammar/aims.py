@@ -38,7 +38,7 @@ def _phase(work: Work, draft: Draft) -> Phase | None:
         vacancy_of(material, work.element or "vacancy")
     except BadInput:
         return None
-    return material
+    return material if material.kind == "hexagonal" else None
 
 
 def aimed(work: Work, recipe: AtomicRecipe, draft: Draft) -> bool:

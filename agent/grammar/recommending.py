@@ -81,6 +81,12 @@ def recommend(clause: Clause, draft: Draft) -> None:
     clause.take(*_TAKEN)
     for token in clause.tokens:
         token.used = token.used or fold(token.text) in _PLAIN | _SEEING | _NEED
+    if material is not None and material.kind != "hexagonal" and "frame" not in args:
+        draft.ask(
+            f"'{clause.text}': nothing can be predicted for {material.name}, whose columns are as long as it is thick. "
+            "On which frame are the limits to be measured?",
+            "the same from the last image",
+        )
     if not draft.questions:
         draft.add("recommend_acquisition", "settings, dose and expected recall; nothing is exposed", args)
 

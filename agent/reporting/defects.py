@@ -174,17 +174,18 @@ def _failure(one: Mapping[str, Any]) -> str:
 def _image(look: Look) -> Section:
     body = look.body
     blocks: list[Block] = [Para(f"{flag['code']}: {flag['text']}", "caution") for flag in body["flags"]]
+    if body["advice"] == "check_scale":
+        blocks.append(
+            Para("If the lattice's pixel size is the right one, detect --accept-scale counts this image.")
+        )
     blocks += _density(Finding.model_validate(body["findings"][0]))
     if (png := smaller(look.overlay)) is not None:
         words = "columns (rings), vacancies (squares), unsure sites (triangles), sites not counted (crosses)"
         blocks.append(Picture(look.overlay.name, png, f"{_name(body)}: {words}."))
     blocks.append(_figures(body))
-    if (place := body.get("series")) and place["number"] > 1:
-        blocks.append(
-            Para(
-                f"Frame {place['number']} of {place['of']} of one place: not counted in the density over all."
-            )
-        )
+    if place := body.get("series"):
+        words = f"Frame {place['number']} of {place['of']} of one place, which counts once in the density over all."
+        blocks.append(Para(words))
     if body["by_hand"] or body["corrections_without_site"]:
         blocks.append(_by_hand(body))
     if look.crops:

@@ -58,7 +58,7 @@ def run(
     with tempfile.TemporaryDirectory() as scratch:
         answers = {OURS: _ours(file, Path(scratch), len(entries))}
         answers |= {name: peer_answer(name, python, file, Path(scratch), len(entries)) for name in chosen}
-    failures = {name: reason for name, answer in answers.items() if (reason := _failed(answer))}
+    failures = {name: reason for name, answer in answers.items() if (reason := failed(answer))}
     ran = {name: answer for name, answer in answers.items() if name not in failures}
     _with_vacancies(ran, examples)
     scores = {name: _scored(answer["images"], examples) for name, answer in ran.items()}
@@ -98,7 +98,7 @@ def _process(command: list[str], name: str, scratch: Path, most: int) -> Answer:
     return answer
 
 
-def _failed(answer: Answer) -> str:
+def failed(answer: Answer) -> str:
     """Why a method counts as not run: no answer, or the same trouble with every image."""
     if "failure" in answer:
         return str(answer["failure"])

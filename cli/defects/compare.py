@@ -37,7 +37,7 @@ def compare(
     if not first or not second:
         raise click.UsageError("two conditions are needed: A and B, or --a DIR … --b DIR …")
     (left, out_a), (right, out_b) = counted(first), counted(second)
-    what = alike([*left, *right])
+    what = alike([*left, *right], [*out_a, *out_b])
     if {one.sha256 for _, one in left} & {one.sha256 for _, one in right}:
         raise BadInput("an image is on both sides", remedy="an image belongs to one condition")
     found = compared(

@@ -24,13 +24,16 @@ def counted(folders: Sequence[Path]) -> "tuple[list[Sample], list[dict[str, str]
 
     kept: list[Sample] = []
     out: list[dict[str, str]] = []
-    digests: set[str] = set()
+    seen: set[str] = set()
     for number, folder in enumerate(folders, 1):
         maps, other = saved_in(folder)
         out += [{"image": name, "why": why} for name, why in other]
-        for one in maps:
-            why = "the same image again" if one.sha256 in digests else one.left_out
-            digests.add(one.sha256)
+        for one in sorted(maps, key=lambda one: (one.series or {"number": 0})["number"]):
+            place = f"{number} {one.series['place']}" if one.series else one.sha256
+            why = "the same image again" if one.sha256 in seen else one.left_out
+            if not why and place in seen:
+                why = "a further frame of a place that counts once"
+            seen |= {one.sha256} if why else {one.sha256, place}
             if why:
                 out.append({"image": one.image, "why": why})
             else:
@@ -38,7 +41,7 @@ def counted(folders: Sequence[Path]) -> "tuple[list[Sample], list[dict[str, str]
     return kept, out
 
 
-def alike(samples: "Sequence[Sample]") -> str:
+def alike(samples: "Sequence[Sample]", left: "Sequence[dict[str, str]]" = ()) -> str:
     """What they all count, such as 'Ti vacancy density'.
 
     Raises
@@ -50,8 +53,9 @@ def alike(samples: "Sequence[Sample]") -> str:
     from eucentric.core.text import visible
 
     if not samples:
+        why = "; ".join(f"{Path(one['image']).name}: {one['why']}" for one in left[:5])
         raise BadInput(
-            "no image is left that counts", remedy="see which were left out, and why: `defects show`"
+            "no image is left that counts", visible(why, limit=800), "give images that could be read"
         )
     for what, values in (
         ("materials", {one.material for _, one in samples}),
@@ -76,6 +80,12 @@ def flagged(samples: "Sequence[Sample]") -> list[str]:
             number[code] = number.get(code, 0) + 1
     hand = sum(int(one.finding.details.get("by_hand", 0)) for _, one in samples)
     said = [f"{hand} sites are counted by a person's word"] if hand else []
+    runs: dict[str, set[str]] = {}
+    for sample, one in samples:
+        runs.setdefault(sample, set()).add(one.run)
+    said += [
+        f"{name} holds maps of {len(some)} runs of detect" for name, some in runs.items() if len(some) > 1
+    ]
     return [f"{n} of {len(samples)} images are flagged {code}" for code, n in number.items()] + said
 
 

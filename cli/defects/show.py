@@ -24,7 +24,7 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
     from eucentric.tools.vision.statistics import aggregated
 
     samples, left = counted(folders)
-    what = alike(samples)
+    what = alike(samples, left)
     density = aggregated([one.tally(sample) for sample, one in samples], what=what, seed=seed)
     sites = [one.sites for _, one in samples]
     answer: dict[str, Any] = {

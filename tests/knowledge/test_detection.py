@@ -78,6 +78,11 @@ def test_half_a_column_takes_far_more_counts_than_a_whole_one():
     assert 50 < predicted_law(TI, "Ti", **SEEN).counts_for(0.95) < 100
 
 
+def test_a_column_of_unknown_length_is_not_predicted():
+    with pytest.raises(BadInput, match="thick"):
+        predicted_law(phase("SrTiO3"), "Sr", **SEEN)
+
+
 def test_a_wide_probe_costs_recall():
     sharp, blunt = (
         predicted_law(TI, "Ti", voltage_kv=60.0, convergence_mrad=mrad, pixel_pm=15.0)

@@ -74,7 +74,7 @@ def test_frames_of_one_place_count_once(folder):
     here, _, done = folder
     page = (here / "series" / "index.html").read_text(encoding="utf-8")
     assert "SIMULATED" in page
-    assert "Frame 2 of 3 of one place" in page
+    assert "Frame 2 of 3 of one place, which counts once" in page
     assert "frame 3 of 3" in done.stderr
     bodies = [json.loads(path.read_text()) for path in sorted((here / "series").glob("place-*.json"))]
     shifts = [body["series"]["shift_px"] for body in bodies]
@@ -91,6 +91,34 @@ def test_a_stack_is_summed_if_nothing_else_is_said(folder):
     assert total["series"] is None
     single = json.loads((here / "series" / "place-1.json").read_text())
     assert total["localisation_pm"] < 0.75 * single["localisation_pm"]
+
+
+def test_files_of_one_place_are_a_series_too(simulate, tmp_path):
+    for number, share in enumerate((0.03, 0.06)):
+        np.save(tmp_path / f"{number}.npy", simulate(size=170, counts=150, vacancies=share, seed=3).image)
+    args = [
+        tmp_path / "0.npy",
+        tmp_path / "1.npy",
+        "--material",
+        "Ti3C2",
+        "--series",
+        "--out",
+        tmp_path / "out",
+    ]
+    bodies = answer(detect, *args)["images"]
+    assert [body["series"]["number"] for body in bodies] == [1, 2]
+    assert {body["series"]["place"] for body in bodies} == {"0.npy"}
+    found = answer(defects, "series", tmp_path / "out", "--dose-per-frame", 1e4, "--dose-before", 2e3)
+    assert [row["dose"] for row in found["frames"]] == [7e3, 1.7e4]
+    np.save(tmp_path / "1.npy", simulate(size=180, counts=150, seed=3).image)
+    assert isinstance(run(detect, *args).exception, BadInput)
+
+
+def test_maps_of_several_runs_in_a_folder_are_said(conditions, tmp_path):
+    shutil.copytree(conditions / "a0", tmp_path / "a")
+    body = json.loads((tmp_path / "a" / "0.json").read_text()) | {"run": "another"}
+    (tmp_path / "a" / "0.json").write_text(json.dumps(body))
+    assert any("2 runs of detect" in remark for remark in answer(defects, "show", tmp_path / "a")["remarks"])
 
 
 @pytest.mark.parametrize("frames", ["0", "none", "-1", "1.5"])
@@ -234,7 +262,8 @@ def test_compare_says_what_it_left_out(conditions, folder, tmp_path):
     }  # fmt: skip
     assert "Left out" in run(defects, "compare", tmp_path / "a", conditions / "b0").stdout
     series = answer(defects, "show", folder[0] / "series")
-    assert len(series["left_out"]) == 2
+    assert {one["why"] for one in series["left_out"]} == {"a further frame of a place that counts once"}
+    assert series["density"]["details"]["images"] == 1
 
 
 @pytest.mark.parametrize(
@@ -260,6 +289,10 @@ def test_compare_needs_two_sides(conditions, tmp_path):
     assert run(defects, "compare", conditions / "a0").exit_code == 2
     assert isinstance(run(defects, "compare", conditions / "a0", tmp_path).exception, BadInput)
     assert isinstance(run(defects, "show", tmp_path / "none").exception, BadInput)
+    body = json.loads((conditions / "a0" / "0.json").read_text())
+    body["findings"][0]["cannot_tell"] = "out of focus"
+    (tmp_path / "0.json").write_text(json.dumps(body))
+    assert "out of focus" in run(defects, "show", tmp_path).exception.why
 
 
 def test_show(conditions):

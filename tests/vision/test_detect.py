@@ -169,3 +169,23 @@ def test_two_images_of_one_name_keep_their_own_results(files, tmp_path):
     done = command(files / "one.npy", files / "one.npy", "--material", "Ti3C2", "--out", tmp_path, "--json")
     names = [body["files"]["json"] for body in json.loads(done.stdout)["images"]]
     assert len(set(names)) == 2
+
+
+def test_a_scale_that_disagrees_is_counted_only_if_it_is_accepted(files, tmp_path):
+    args = (
+        files / "one.npy",
+        "--material",
+        "Ti3C2",
+        "--pixel-pm",
+        "17",
+        "--network",
+        "none",
+        "--out",
+        tmp_path,
+    )
+    done = command(*args)
+    assert "cannot tell: the lattice gives" in done.stdout
+    assert "--accept-scale" in done.stdout
+    accepted = json.loads(command(*args, "--accept-scale", "--json").stdout)
+    assert accepted["density"]["interval"]["value"] > 0
+    assert [flag["code"] for flag in accepted["images"][0]["flags"]] == ["scale_disagrees"]

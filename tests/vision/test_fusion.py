@@ -62,7 +62,11 @@ def test_disagreement_is_flagged(read):
     _, alone, points = read
     half = dataclasses.replace(points, atoms_xy=points.atoms_xy[::2], atoms_score=points.atoms_score[::2])
     assert agreement(alone, half) == pytest.approx(2 / 3, abs=0.03)
-    assert "stages_disagree" in dict(together(alone, half, None).flags)
+    flagged = together(alone, half, None)
+    assert "stages_disagree" in dict(flagged.flags)
+    assert flagged.doubt > 0.5
+    dim = dataclasses.replace(alone, snr=2.0)  # too few counts for the network to see every column
+    assert "stages_disagree" not in dict(together(dim, half, None).flags)
 
 
 def test_an_atom_between_columns_is_an_extra_one_and_one_on_a_column_is_not(read):
@@ -95,6 +99,14 @@ def test_without_a_lattice_the_network_stands_alone_and_says_so():
     gap = np.array([np.hypot(*(both.atoms_xy - place).T).min() for place in places])
     assert (gap < 4).mean() > 0.9
     assert len(both.atoms_xy) < 1.3 * len(places)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_noise_has_no_columns(seed):
+    image = np.random.default_rng(seed).poisson(4.0, (256, 256)).astype(np.float32)
+    both = read_atoms(image, phase("Ti3C2"), pixel_pm=12.0, network=open_network())
+    assert both.network_sha256
+    assert len(both.atoms_xy) == 0
 
 
 def test_the_network_needs_a_pixel_size(read):

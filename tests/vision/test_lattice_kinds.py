@@ -41,9 +41,9 @@ def test_columns_and_vacancies_of_other_lattices(material, pixel, turn, counts):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2**-0.5, 1.03, 2**0.5, 2.0])
-@pytest.mark.parametrize("material", ["SrTiO3", "graphene"])
+@pytest.mark.parametrize("material", ["SrTiO3", "graphene", "Ti3C2"])
 def test_a_wrong_pixel_size_is_found_out_for_every_lattice(material, factor):
-    pixel = {"SrTiO3": 0.18, "graphene": 0.10}[material]
+    pixel = {"SrTiO3": 0.18, "graphene": 0.10, "Ti3C2": 0.14}[material]
     drawn = draw(material, size=224, pixel_a=pixel, counts=150, seed=5)
     seen = find_atoms(drawn.image, phase(material), pixel_pm=100 * pixel * factor)
     assert "scale_disagrees" in dict(seen.flags)

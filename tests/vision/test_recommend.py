@@ -95,6 +95,23 @@ def test_the_command_measures_on_an_image(tmp_path, simulate):
     assert body["limits"]["points"][0]["dose_e_per_a2"] == pytest.approx(4e4)
 
 
+def test_an_image_of_unknown_dose_is_told_in_shares_of_it(tmp_path, simulate):
+    np.save(tmp_path / "a.npy", 7.0 * simulate("Ti3C2", size=200, counts=300.0, seed=4).image + 20.0)
+    asked = [
+        "V_Ti",
+        "--material",
+        "Ti3C2",
+        "--image",
+        str(tmp_path / "a.npy"),
+        "--image-pixel",
+        "15.6",
+        "--json",
+    ]
+    body = json.loads(CliRunner().invoke(recommend, asked).stdout)
+    assert body["recommendation"] is None
+    assert 0.02 < body["share_of_the_images_dose"] < 1.0
+
+
 FLAGS = [
     ((("out_of_focus", "x"),), "x", "refocus"),
     ((("no_lattice", "x"),), "x", "refocus"),

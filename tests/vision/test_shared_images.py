@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from eucentric.knowledge.phases import phase
-from eucentric.tools.vision import find_atoms, read_image
+from eucentric.tools.vision import find_atoms, measure_scale, read_image
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
@@ -57,6 +57,15 @@ def test_multislice(entry):
         _f1(seen.vacancies_xy, truth["vac_xy"], 0.7 / entry["pixel_size_A"], 3 / entry["pixel_size_A"]) > 0.85
     )
     assert not seen.cannot_tell
+
+
+@pytest.mark.parametrize("factor", [3**-0.5, 0.5, 3**0.5])
+@pytest.mark.parametrize("entry", manifest()[::3], ids=lambda entry: entry["file"])
+def test_multislice_told_a_wrong_scale(entry, factor):
+    """Where {10-10} is as strong as {11-20}, a pixel told √3 too small finds a ring where it looks for one."""
+    truth = np.load(DATA / "defects_dev" / entry["file"])
+    scale = measure_scale(truth["image"], phase(entry["material"]), 100 * entry["pixel_size_A"] * factor)
+    assert scale.pixel_pm == pytest.approx(100 * entry["pixel_size_A"], rel=0.03)
 
 
 def _f1(found, truth, radius, margin):

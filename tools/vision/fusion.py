@@ -26,12 +26,16 @@ Mask = NDArray[np.bool_]
 _VACANCY = 1
 _LEAST_P = 1e-4
 _FOR, _AGAINST = 0.7, 0.3
-"""Both together: a site that one stage calls and the other makes improbable is unknown."""
+_DRAWN, _NOT_DRAWN = 0.8, 0.2
+"""A site is unknown if one stage calls it, the network's score says the opposite, and both together make the call
+improbable."""
 _OFF_COLUMN = 0.38
 """An atom farther from every site than this part of the spacing lies between columns."""
-_LITTLE_AGREEMENT, _READABLE_SNR = 0.90, 6.0
-"""Agreement of columns below this is flagged, where columns stand this far out of the noise: below, the network misses
-columns for want of counts, and the lattice does not."""
+_LITTLE_AGREEMENT, _READABLE_SNR, _LESS_AGREEMENT = 0.90, 6.0, 0.12
+"""Agreement of columns below this is flagged where columns stand so far out of the noise, and so much less for each
+step below: there the network misses columns for want of counts, and the lattice does not."""
+_SURE_ALONE = 0.5
+"""Without a lattice only such scores are shown, and only if most are: in noise half of them lie below 0.38."""
 _NETWORK_SIGMA_PM = 20.0
 """Of a place by the network alone, along one axis: what it misses true places by at 30-100 counts a column."""
 
@@ -77,9 +81,8 @@ def together(atoms: AtomMap, points: NetworkPoints, fusion: Fusion | None) -> At
     extras = _between(atoms, points)
     agreed = agreement(atoms, points)
     flags = atoms.flags
-    doubt = 0.0
-    if atoms.snr > _READABLE_SNR:
-        doubt = min(0.5 * (1 - agreed) / (1 - _LITTLE_AGREEMENT), 1.0)
+    least = _LITTLE_AGREEMENT - _LESS_AGREEMENT * max(_READABLE_SNR - atoms.snr, 0.0)
+    doubt = min(0.5 * (1 - agreed) / (1 - least), 1.0)
     if doubt > 0.5:
         text = f"lattice and network agree on {agreed:.0%} of the columns only"
         flags = (*flags, ("stages_disagree", text))
@@ -105,11 +108,13 @@ def _logit(p: Array) -> Array:
 
 
 def contradicted(p: Array, score: Array, fusion: Fusion | None) -> Mask:
-    """(n,) bool: called by the lattice stage and improbable by both, or the other way."""
+    """(n,) bool: called by the lattice stage, denied by the network and improbable by both, or the other way."""
     if fusion is None or fusion.gain <= 0:  # then the network's word adds nothing to the lattice stage's
         return np.zeros(len(p), bool)
     both = fused(p, score, fusion)
-    odd: Mask = np.logical_or((p > 0.5) & (both < _AGAINST), (p < 0.5) & (both > _FOR))
+    denied = (p > 0.5) & (score < _NOT_DRAWN) & (both < _AGAINST)
+    missed = (p < 0.5) & (score > _DRAWN) & (both > _FOR)
+    odd: Mask = np.logical_or(denied, missed)
     return odd
 
 
@@ -141,9 +146,11 @@ def _between(atoms: AtomMap, points: NetworkPoints) -> Mask:
 
 def network_only(atoms: AtomMap, points: NetworkPoints) -> AtomMap:
     """Columns by the network alone, where there is no lattice: shown and said, nothing counted."""
-    n, vacant = len(points.atoms_xy), len(points.vacancies_xy)
-    if not n:
+    sure = points.atoms_score >= _SURE_ALONE
+    if not sure.sum() > 0.5 * len(sure):
         return dataclasses.replace(atoms, network_sha256=points.model_sha256)
+    places, scores = points.atoms_xy[sure], points.atoms_score[sure]
+    n, vacant = len(places), len(points.vacancies_xy)
     text = (
         f"no lattice was found: {n} columns by the network alone, without errors of their own; no density is "
         "claimed from them"
@@ -152,10 +159,10 @@ def network_only(atoms: AtomMap, points: NetworkPoints) -> AtomMap:
     state = ("column",) * n + ("unknown",) * vacant
     return dataclasses.replace(
         atoms, flags=(*atoms.flags, ("network_only", text)), network_sha256=points.model_sha256,
-        atoms_xy=points.atoms_xy, atoms_sigma_pm=np.full(n, _NETWORK_SIGMA_PM), atoms_counts=np.zeros(n),
-        atoms_site=np.arange(n), atoms_p=points.atoms_score, atoms_element=("",) * n,
-        atoms_covariance_pm2=covariance, atoms_free_xy=points.atoms_xy, atoms_free_covariance_pm2=covariance,
-        sites_xy=np.concatenate([points.atoms_xy, points.vacancies_xy]), sites_p_vacancy=np.zeros(n + vacant),
+        atoms_xy=places, atoms_sigma_pm=np.full(n, _NETWORK_SIGMA_PM), atoms_counts=np.zeros(n),
+        atoms_site=np.arange(n), atoms_p=scores, atoms_element=("",) * n,
+        atoms_covariance_pm2=covariance, atoms_free_xy=places, atoms_free_covariance_pm2=covariance,
+        sites_xy=np.concatenate([places, points.vacancies_xy]), sites_p_vacancy=np.zeros(n + vacant),
         sites_network=np.concatenate([np.zeros(n), points.vacancies_score]),
         sites_sublattice=np.zeros(n + vacant, np.int64), sites_relative=np.zeros(n + vacant),
         sites_examined=np.zeros(n + vacant, bool), sites_grain=np.full(n + vacant, -1), sites_state=state,

@@ -187,6 +187,14 @@ def _read(frame: Electrons, phase: Phase, pixel_pm: float) -> AtomMap:
     return find_atoms(frame.image.astype(np.float32), phase, pixel_pm=pixel_pm, counts_per_electron=1.0)
 
 
+def share_for(limits: Limits, recall: float) -> float | None:
+    """Share of the frame's own dose that a recall takes; None if no dose is enough, or the frame can't be read."""
+    if limits.law is None or not limits.points:
+        return None
+    needed = max(limits.law.counts_for(recall), limits.silent_below or 0.0)
+    return needed * limits.points[0].keep / limits.points[0].counts if math.isfinite(needed) else None
+
+
 def _hopeless(phase: Phase, kind: str, electrons: Electrons, why: str) -> Limits:
     return Limits(
         material=phase.name, kind=kind, points=(), law=None, dose_per_count=None, thinning=electrons.how,

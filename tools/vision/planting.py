@@ -57,8 +57,8 @@ def plant(
 
 def sublattices_of(seen: AtomMap, column: Column) -> list[int]:
     """Numbers under which the map lists the sites of a kind of column."""
-    if seen.phase.equal_columns:
-        return [0, 1, 2]
+    if seen.phase.alike:
+        return list(range(len(seen.phase.columns)))
     return [n for n, one in enumerate(seen.phase.columns) if one == column]
 
 

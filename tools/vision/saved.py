@@ -47,6 +47,8 @@ class Saved:
     corrections: tuple[Mapping[str, Any], ...]
     flags: tuple[str, ...]
     """Codes of what a person should know."""
+    run: str
+    """Digest of what `detect` was asked for."""
 
     @property
     def left_out(self) -> str:
@@ -55,8 +57,6 @@ class Saved:
             return self.finding.cannot_tell
         if self.finding.of < _FEWEST_SITES:
             return f"fewer than {_FEWEST_SITES} sites examined"
-        if self.series and self.series["number"] > 1:
-            return f"frame {self.series['number']} of a place that is counted with its first"
         return ""
 
     @property
@@ -135,7 +135,7 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
     series, dose = data["series"], data["known"].get("dose_e_per_a2")
     saved = Saved(
         path=path, image=str(data["image"]), sha256=str(data["sha256"]), frame=str(data["frame"]),
-        material=str(data["material"]), method=str(data["method"]), finding=Finding.model_validate(data["findings"][0]),
+        material=str(data["material"]), method=_method(data), finding=Finding.model_validate(data["findings"][0]),
         recall=float(data["recall"]), false_calls=float(data["expected_false_calls"]),
         pixel_pm=None if data["pixel_pm"] is None else float(data["pixel_pm"]),
         equal_columns=bool(sites["equal_columns"]), xy=xy, p=_numbers(sites["p_vacancy"]),
@@ -143,7 +143,7 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
         grain=_numbers(sites["grain"]).astype(np.int64) if sites["grain"] else None,
         state=tuple(map(str, sites["state"])), kind=tuple(map(str, sites["kind"])), series=_series(series),
         dose_e_per_a2=None if dose is None else float(dose), corrections=tuple(data["corrections"]),
-        flags=tuple(str(flag["code"]) for flag in data["flags"]),
+        flags=tuple(str(flag["code"]) for flag in data["flags"]), run=str(data["run"]),
     )  # fmt: skip
     lengths = {
         len(saved.p),
@@ -156,6 +156,12 @@ def _saved(path: Path, data: dict[str, Any]) -> Saved:
     if len(lengths) > 1 or not np.isfinite(xy).all() or not ((saved.p >= 0) & (saved.p <= 1)).all():
         raise ValueError("its sites contradict each other")
     return saved
+
+
+def _method(data: Mapping[str, Any]) -> str:
+    """With the network that read along, if one did: what it doubts is not counted alike without it."""
+    second = data.get("network")
+    return str(data["method"]) + (f", network {str(second['sha256'])[:12]}" if second else "")
 
 
 def _numbers(text: str) -> NDArray[np.float64]:

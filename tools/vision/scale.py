@@ -29,7 +29,7 @@ _QUIET = 22.0
 _MOST_UNSURE = 0.08
 """Relative error of a pixel size beyond which a reading is none: scans with drift reach half of it."""
 _LEAST_WINDOW_PX = 128
-_MOST_BY_WIDTH = 6.0
+_MOST_BY_WIDTH, _FALLS_TO = 6.0, 0.08
 _OF_TWO = 1.25
 """Factor on a sum of two such peaks (square lattice): 24 is as rare in noise as 30 for three."""
 _SMALLEST_PX, _SAME_SCALE = 24, 0.05
@@ -66,16 +66,19 @@ class Scale:
 
 @dataclass(frozen=True)
 class _Check:
-    """How strictly a reading of the rings is checked where columns differ."""
+    """How strictly a reading of the rings is checked."""
 
     nothing_inside: float
     """Support at which a ring inside the inner one speaks against the reading."""
     alone: float = math.inf
     """An outer ring of this support does without an inner one, in a square lattice: its A and B-O make the rings differ
     enough to say which is which, and few counts may hide the inner."""
+    outer: float = _SUPPORT
+    """What the outer ring must have where all columns are alike: then it is the first of the lattice itself."""
 
 
-_STRICT, _OUTER_ALONE, _LENIENT = _Check(_QUIET), _Check(_QUIET, 100.0), _Check(_SUPPORT)
+_STRICT, _OUTER_ALONE = _Check(_QUIET), _Check(_QUIET, 100.0)
+_LENIENT = _Check(_SUPPORT, outer=0.0)
 
 
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
@@ -159,12 +162,12 @@ def _readings(spectrum: Spectrum, phase: Phase, pixel_pm: float | None) -> Itera
 
 
 def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, check: "_Check") -> bool:
-    """The ring check where columns differ: the inner ring is seen, and nothing of its kind further inside.
+    """The ring check. Where columns differ, the inner ring is seen, and nothing of its kind further inside.
 
     The first fails for a cell that is too small; the second, at a factor √3 (√2) and 2, for one that is too large.
     """
     if phase.equal_columns:
-        return True
+        return scale.support > check.outer and not _taken_for_outer(spectrum, scale.reciprocal, phase.lattice)
     lattice = phase.lattice
     first = _inner(scale.reciprocal[:1], lattice)
     if lattice.parts == 2 and _too_alike(spectrum, scale.reciprocal, phase):
@@ -179,6 +182,17 @@ def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, check: "_Check") 
         if not _support(spectrum, inside, lattice)[0] < check.nothing_inside:
             return False
     return True
+
+
+def _taken_for_outer(spectrum: Spectrum, outer: Array, lattice: PlanLattice) -> bool:
+    """The true outer ring is seen farther out: what is read as the outer one is the inner.
+
+    Past the true one, the next of its lattice has at most a few per cent of the power, by the width of the columns.
+    """
+    farther = _rotated(outer, lattice.half_turn_deg) * lattice.root
+    if np.linalg.norm(farther, axis=1).max() > 0.49 or _support(spectrum, farther[:1], lattice)[0] < _SUPPORT:
+        return False
+    return float(spectrum.power(farther).mean() / spectrum.power(outer).mean()) > _FALLS_TO
 
 
 def _too_alike(spectrum: Spectrum, outer: Array, phase: Phase) -> bool:
@@ -326,6 +340,8 @@ def _refined(spectrum: Spectrum, vectors: Array, rings: str, phase: Phase) -> Sc
             return None
         root = np.sqrt(weight)[:, None]
         basis = np.linalg.lstsq(indices * root, measured * root, rcond=None)[0]
+        if abs(float(np.linalg.det(basis))) < 1e-3 * float((basis**2).sum()):
+            return None  # all peaks of noise on one line
         residual = float(np.sqrt(np.average(((measured - indices @ basis) ** 2).sum(1), weights=weight)))
     return _scale(basis, residual / math.sqrt(used), support, rings, phase)
 

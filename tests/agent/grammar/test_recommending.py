@@ -26,7 +26,8 @@ QUESTIONS = [
 ]  # fmt: skip
 ASKED_BACK = [
     ("recommend settings for Pb vacancies", "no Pb vacancy"),
-    ("recommend settings for vacancies in SrTiO3", "no plan view of SrTiO3"),
+    ("recommend settings for vacancies in SrTiO3", "as long as it is thick"),
+    ("recommend settings for vacancies in GaAs", "no plan view of GaAs"),
     ("recommend settings for Ti vacancies with 20 % more", "20 %"),
     ("recommend settings for Ti vacancies at 2e4 e/A2", "2e4 e/A2"),
     ("recommend settings for 100 % of the Ti vacancies", "can't be promised"),

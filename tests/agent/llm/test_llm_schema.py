@@ -108,11 +108,11 @@ def test_prompts_are_files_with_a_digest():
 
 
 def test_the_prompt_with_the_real_catalogue_stays_short():
-    """Measured with Qwen's tokenizer: 5,074 characters were 1,379 tokens; these are 2,200 to 2,350."""
+    """Measured with Qwen's tokenizer: 5,074 characters were 1,379 tokens; these are 2,250 to 2,400."""
     lines = [signature(tool) for tool in CATALOGUE]
     assert max(len(line) for line in lines) < 400
     text = load("planner").text + load("planner_json").text + "\n".join(lines)
-    assert len(text) < 8400
+    assert len(text) < 8600
     for tool in CATALOGUE:
         assert parameters(tool)["properties"].keys() == tool.args.model_fields.keys()
     json.dumps(draft_schema(CATALOGUE), allow_nan=False)
