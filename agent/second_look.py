@@ -22,6 +22,7 @@ RETAKES: Final = ("refocus", "more_dose", "shorter_dwell")
 ASKS: Final = ("check_scale", "tilt", "ask")
 MARK: Final = "_2nd"
 """Ends the id of a step that a second look added."""
+_LONGEST_ID: Final = 24
 _MOST_MORE: Final = 6.0
 _GOOD_RECALL: Final = 0.8
 
@@ -45,6 +46,11 @@ def siblings(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return ()
 
 
+def holds(step: Step, waiting: Step) -> bool:
+    """Whether a step of a plan is the one that waits, or has it inside; a second look belongs to what it looks at."""
+    return step.id == waiting.id.removesuffix(MARK) or any(holds(one, waiting) for one in step.do)
+
+
 def second_look(steps: tuple[Step, ...], item: Item, value: dict[str, Any]) -> tuple[Item, ...]:
     """The calls of a second look at what `item` could not count; empty if there is none to take.
 
@@ -57,11 +63,13 @@ def second_look(steps: tuple[Step, ...], item: Item, value: dict[str, Any]) -> t
     """
     step, advice = item.step, value.get("advice")
     image = image_step(siblings(steps, step), step)
-    if image is None or advice not in RETAKES or step.id.endswith(MARK) or len(step.id) > 24 - len(MARK):
+    if image is None or advice not in RETAKES or step.id.endswith(MARK):
+        return ()
+    if max(len(step.id), len(image.id)) > _LONGEST_ID - len(MARK):
         return ()
     args = _changed(_args_of(image), str(advice), value)
     again = Step(
-        id=f"{image.id}{MARK}"[-24:], tool="retake_image", args=args,
+        id=f"{image.id}{MARK}", tool="retake_image", args=args,
         reason=f"{value.get('frame')} can't be counted: {advice}",
     )  # fmt: skip
     detect = step.model_copy(

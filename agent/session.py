@@ -27,7 +27,7 @@ from eucentric.agent.report import write_report
 from eucentric.agent.restore import put_back
 from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
-from eucentric.agent.second_look import siblings
+from eucentric.agent.second_look import holds
 from eucentric.agent.taking import Taking
 from eucentric.agent.twins import repeats_itself
 from eucentric.agent.uncounted import Uncounted, is_second
@@ -187,7 +187,7 @@ class Session:
         if self.agenda is None or not self.agenda.waiting:
             return plan
         waiting = self.agenda.waiting[0].step
-        begin = next(n for n, step in enumerate(plan.steps) if step == waiting or siblings(step.do, waiting))
+        begin = next(n for n, step in enumerate(plan.steps) if holds(step, waiting))
         return plan.model_copy(update={"steps": plan.steps[begin:]})
 
     def _done_so_far(self) -> str:

@@ -44,6 +44,7 @@ ARGS = {
     "acquire_series": {**IMAGE, "frames": 2},
     "acquire_pattern": {"exposure_ms": 1.0},
     "autofocus": {},
+    "retake_image": {**IMAGE, "why": "more_dose"},
     "survey": {"tiles_x": 1, "tiles_y": 1, "width_px": 16, "fov_um": 1.0},
     "go_to_target": {"target": TARGET},
     "tilt_to_zone_axis": {**GRAIN, "target": "[103]"},

@@ -6,7 +6,7 @@ from workbench import Bench, Person, step
 from eucentric.agent.agenda import Item
 from eucentric.agent.gate import Answer
 from eucentric.agent.readback import named_state
-from eucentric.agent.second_look import reserve, second_look
+from eucentric.agent.second_look import MARK, holds, reserve, second_look
 from eucentric.core.calls import Cost
 from eucentric.core.plan import Step
 from eucentric.instruments.twin.oracle import Oracle
@@ -172,3 +172,13 @@ def test_who_says_no_to_a_wrong_scale_ends_the_run(bench):
     outcome = bench.carry(counting(sharp_nm(bench), rounds=2), person=person)
     assert outcome.outcome == "refused"
     assert calls(bench) == ["o.1", "i.1", "d.1"]
+
+
+def test_what_waits_is_found_in_the_plan_by_its_name():
+    """An edited step is another step of the same name; a second look belongs to the image it looks at again."""
+    image = Step(id="image", tool="acquire_image", args={"dwell_us": 1.0})
+    loop = Step(id="loop", at_most=2, do=(image,))
+    edited = image.model_copy(update={"args": {"dwell_us": 3.0}})
+    again = image.model_copy(update={"id": f"image{MARK}"})
+    assert [holds(image, one) for one in (image, edited, again, loop)] == [True, True, True, False]
+    assert [holds(loop, one) for one in (image, edited, again, loop)] == [True] * 4
