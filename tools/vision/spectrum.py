@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 _LARGEST_PX = 2048
 """Larger images are read in tiles of at most this edge, their spectra added: one spectrum would take gigabytes."""
+_REACH, _GAIN_NEAR = 3, 30.0 / 24.6
+"""A sum of three, each the highest of 9 bins, passes 24.6 in noise as rarely as 30 where each is that of 49."""
 _TAPER_OF_PART = 0.3
 """Share of an edge over which a box around a part is faded; the part's own weight does the rest."""
 
@@ -24,9 +26,16 @@ class Spectrum:
     whitened: NDArray[np.float32]
     """(H, W) power over the geometric ring mean, zero frequency at [0, 0]."""
     peak: NDArray[np.float32]
-    """Maximum of `whitened` over 7×7."""
+    """Maximum of `whitened` over a square of bins."""
     usual: Array
     """(n,) float64: power that is 1 in `whitened`, by whole bins of frequency."""
+    reach: int = _REACH
+    """Half the edge of that square."""
+
+    @property
+    def gain(self) -> float:
+        """What a sum of three peaks counts for: the fewer bins are looked at, the less of it is noise."""
+        return 1.0 if self.reach == _REACH else _GAIN_NEAR
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -34,7 +43,7 @@ class Spectrum:
         return self.whitened.shape[0], self.whitened.shape[1]
 
     def highest(self, vectors: Array) -> NDArray[np.float32]:
-        """(…) float32: highest value within 3 bins of vectors (…, 2) [cycles/px], as (x, y)."""
+        """(…) float32: highest value near vectors (…, 2) [cycles/px], as (x, y)."""
         height, width = self.shape
         col = np.rint(vectors[..., 0] * width).astype(int) % width
         row = np.rint(vectors[..., 1] * height).astype(int) % height
@@ -64,7 +73,13 @@ class Spectrum:
         return (x, y), float(box.max())
 
 
-def spectrum_of(image: NDArray[np.float32], weight: NDArray[np.float32] | None = None) -> Spectrum:
+def spectrum_of(
+    image: NDArray[np.float32],
+    weight: NDArray[np.float32] | None = None,
+    *,
+    taper: float = 1.0,
+    reach: int = _REACH,
+) -> Spectrum:
     """Whitened power spectrum; of a large image the mean over its tiles.
 
     Parameters
@@ -73,8 +88,13 @@ def spectrum_of(image: NDArray[np.float32], weight: NDArray[np.float32] | None =
         (H, W) float32 [any unit], finite.
     weight
         (H, W) float32, 0 … 1: how much of each pixel is looked at, such as one part of the image.
+    taper
+        Share of the edges over which a whole image is faded. Less keeps more of its counts, and lets strong peaks
+        spread along both axes.
+    reach
+        Peaks are looked for within so many bins of where they should be: 3, or 1 where that is well known.
     """
-    taper = 1.0 if weight is None else _TAPER_OF_PART
+    taper = taper if weight is None else _TAPER_OF_PART
     power = np.float32(1e-30) + sum(
         (_power(tile, taper) for tile in _tiles(_flat(image, weight))), np.float32(0)
     )
@@ -93,7 +113,8 @@ def spectrum_of(image: NDArray[np.float32], weight: NDArray[np.float32] | None =
         whitened[:, -1:],
     ):
         axis /= max(1.0, float(np.median(axis)) / math.log(2))  # scan-line noise fills both axes evenly
-    return Spectrum(whitened, ndimage.maximum_filter(whitened, 7, mode="wrap"), usual)
+    peak = ndimage.maximum_filter(whitened, 2 * reach + 1, mode="wrap")
+    return Spectrum(whitened, peak, usual, reach)
 
 
 def _tiles(image: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
