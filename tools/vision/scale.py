@@ -83,6 +83,8 @@ _LITTLE = 0.25
 """Taper for an image of few counts: its peaks are 1.9 times as high over noise as with edges faded all over."""
 _STRICT, _OUTER_ALONE = _Check(_QUIET), _Check(_QUIET, 100.0)
 _LENIENT, _FAINT = _Check(_SUPPORT, outer=0.0), _Check(_QUIET, least_peak=8.5)
+_NEAR = _Check(_QUIET, least_peak=5.5)
+"""For peaks looked for in 9 bins instead of 49; the ring as a whole was found before."""
 
 
 def measure_scale(image: NDArray[np.float32], phase: Phase, pixel_pm: float | None = None) -> Scale | None:
@@ -112,7 +114,7 @@ def _of_few_counts(image: NDArray[np.float32], phase: Phase, pixel_pm: float | N
     wide = _first_that_fits(image, spectrum_of(image, taper=_LITTLE), phase, pixel_pm, _FAINT)
     if wide is not None or pixel_pm is None:
         return wide
-    return _first_that_fits(image, spectrum_of(image, taper=_LITTLE, reach=1), phase, pixel_pm, _FAINT)
+    return _first_that_fits(image, spectrum_of(image, taper=_LITTLE, reach=1), phase, pixel_pm, _NEAR)
 
 
 def _first_that_fits(

@@ -57,10 +57,10 @@ class Spectrum:
         return values
 
     def centroid(self, g: Array) -> tuple[tuple[float, float], float]:
-        """Sub-bin place [cycles/px] and height of the highest peak within 3 bins of `g`."""
+        """Sub-bin place [cycles/px] and height of the highest peak within reach of `g`."""
         height, width = self.shape
         row, col = round(g[1] * height), round(g[0] * width)
-        span = np.arange(-3, 4)
+        span = np.arange(-self.reach, self.reach + 1)
         box = self.whitened[np.ix_((row + span) % height, (col + span) % width)]
         r, c = np.unravel_index(int(np.argmax(box)), box.shape)
         row, col = row + int(span[r]), col + int(span[c])
