@@ -243,6 +243,14 @@ def _shown(path: str | Path) -> str:
     return quoted(Path(path).name, limit=80)
 
 
+def _told(lattice: dict[str, Any]) -> str:
+    """What the file says of the pixel size, and more grains than one."""
+    told, grains = lattice["told_pixel_pm"], lattice["grains"]
+    by = "" if told is None else f", {told:.2f} told ({lattice['off_percent']:+.1f} %)"
+    several = ", ".join(f"{one['area_share']:.0%} at {one['turn_deg']:.1f}°" for one in grains)
+    return by + (f"   {len(grains)} grains: {several}" if len(grains) > 1 else "")
+
+
 def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     """For people: one block an image, then the density."""
     from eucentric.core.text import quoted, visible
@@ -275,7 +283,9 @@ def _block(body: dict[str, Any]) -> None:
     click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
     if body["pixel_pm"] is not None:
         hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
-        click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm")
+        click.echo(
+            f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{_told(body['lattice'])}"
+        )
         click.echo(
             f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
             f"of {body['sites_examined']:,} sites examined{hand}"

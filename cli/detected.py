@@ -201,7 +201,7 @@ def _body(shot: Shot, atoms: "AtomMap", overlay: Path, gallery: Path | None) -> 
     result = result_of(atoms, frame, finding, "any", overlay.name, gallery.name if gallery else None)
     body = {"image": str(shot.path), "ok": True, "sha256": frame.sha256} | result.model_dump(mode="json")
     body |= {"atoms": _atoms(atoms), "vacancy_candidates": _candidates(atoms), "series": shot.series}
-    body |= {"known": _known(frame, atoms), "network": _network(atoms)}
+    body |= {"known": _known(frame, atoms), "network": _network(atoms), "lattice": _lattice(atoms)}
     if frame.counts_per_electron is None:  # the file's numbers are no electrons
         body["counts_per_column"] = None
     return body
@@ -214,6 +214,18 @@ def _known(frame: "Frame", atoms: "AtomMap") -> dict[str, Any]:
         electrons = frame.probe_current_pa * 1e-12 * frame.dwell_us * 1e-6 / _ELECTRON_C
         out["dose_e_per_a2"] = round(electrons / (atoms.pixel_pm / 100) ** 2 * max(len(frame.parents), 1), 3)
     return out
+
+
+def _lattice(atoms: "AtomMap") -> dict[str, Any] | None:
+    """How the pixel size was found, what was told, and the grains; None without a lattice."""
+    if atoms.pixel_pm is None:
+        return None
+    told = atoms.stated_pixel_pm
+    grains = [
+        {"turn_deg": round(one.turn_deg, 2), "area_share": round(one.area_share, 4)} for one in atoms.grains
+    ]
+    off = None if told is None else round(100 * (atoms.pixel_pm / told - 1), 2)
+    return {"rings": atoms.rings, "told_pixel_pm": told, "off_percent": off, "grains": grains}
 
 
 def _network(atoms: "AtomMap") -> dict[str, Any] | None:
