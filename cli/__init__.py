@@ -1,6 +1,5 @@
 """The command line: a table of commands, each imported only when it is called."""
 
-import importlib
 import json
 import os
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from eucentric import __version__
+from eucentric.cli.lazy_group import LazyGroup
 from eucentric.cli.screen import guard_streams
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -70,28 +70,10 @@ Exit codes: 0 done or answered, 1 failed, 2 usage, 3 refused, 4 needs clarificat
 6 parked or needs an operator. Every command takes --json and then prints exactly one JSON object."""
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"eucentric.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, package="eucentric.cli", table=COMMANDS, epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 @click.version_option(__version__, prog_name="eucentric")
 def cli() -> None:
     """Run an electron microscope in plain words, under human supervision, with every decision on record."""

@@ -41,7 +41,7 @@ def plan_view(path: Path) -> PlanView:
     BadInput
         If the file cannot be read, or its columns form neither lattice.
     """
-    crystal = _read(path)
+    crystal = read_structure(path)
     cell = crystal.cell
     title = visible(crystal.name or path.stem, limit=60)
     if abs(cell.a - cell.b) <= 1e-3 * cell.a and abs(cell.gamma - 120) <= 0.1:
@@ -56,7 +56,8 @@ def plan_view(path: Path) -> PlanView:
     )
 
 
-def _read(path: Path) -> Any:
+def read_structure(path: Path) -> Any:
+    """A CIF as gemmi reads it; BadInput if it can't."""
     import gemmi  # only a CIF needs it
 
     try:

@@ -12,6 +12,7 @@ from pydantic import Field
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
+from eucentric.knowledge.plan_view import read_structure
 from eucentric.knowledge.scattering import haadf_cross_section_a2
 
 FOLDER = Path(__file__).parent / "phases"
@@ -96,7 +97,7 @@ def projected(name_or_cif: str | Path) -> ProjectedCell:
 
 @lru_cache(maxsize=32)
 def _projected(path: Path) -> ProjectedCell:
-    crystal = _read(path)
+    crystal = read_structure(path)
     atoms = crystal.get_all_unit_cell_sites()
     if not atoms:
         raise BadInput(f"{visible(path.name)} holds no atoms", remedy="give a CIF with atom positions")
@@ -111,18 +112,6 @@ def _projected(path: Path) -> ProjectedCell:
                    np.array([[x1, y1], [x2, y2]]))  # fmt: skip
     name = visible(crystal.name or path.stem, limit=60) if path.parent != FOLDER else path.stem
     return ProjectedCell(name=name, a1=(float(x1), float(y1)), a2=(float(x2), float(y2)), piles=piles)
-
-
-def _read(path: Path) -> Any:
-    import gemmi  # only a CIF needs it
-
-    try:
-        return gemmi.read_small_structure(str(path))
-    except Exception as error:  # gemmi raises several kinds for what is one problem to a user
-        raise BadInput(
-            f"cannot read the CIF {visible(str(path))}", visible(str(error), limit=160),
-            "check the path and that it is a structure CIF",
-        ) from error  # fmt: skip
 
 
 def _one_layer(atoms: list[Any], c_angstrom: float) -> list[Any]:

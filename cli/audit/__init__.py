@@ -1,8 +1,8 @@
 """`eucentric audit`: read the ledger back. One small module a command, imported when it is asked for."""
 
-import importlib
-
 import click
+
+from eucentric.cli.lazy_group import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("runs", "Runs of a store, newest first."),
@@ -23,28 +23,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command: (module of this folder, one line for the list)."""
 
 
-class Audits(click.Group):
-    """A group whose commands are imported when they are called: `verify` must start fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; its function is named like it, but 'list' is `list_runs`."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"eucentric.cli.audit.{COMMANDS[cmd_name][0]}")
-        name = {"list": "list_runs"}.get(cmd_name, cmd_name.replace("-", "_"))
-        command: click.Command = getattr(module, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=Audits)
+@click.group(cls=LazyGroup, package="eucentric.cli.audit", table=COMMANDS, functions={"list": "list_runs"})
 def audit() -> None:
     """The ledger: list runs, follow one from request to data, verify the chain."""
