@@ -1,7 +1,7 @@
 """Makes a set of simulated HAADF images with truth, for `eucentric bench defects`. Runs in an environment of its own.
 
-    python -m venv /tmp/abtem && /tmp/abtem/bin/pip install abtem==1.0.11 ase "numpy<2.3"
-    /tmp/abtem/bin/python bench/defects_make.py FOLDER --fields 4 --seed 1
+    python -m venv ENV && ENV/bin/pip install abtem==1.0.11 ase "numpy<2.3"
+    ENV/bin/python bench/defects_make.py FOLDER --fields 4 --seed 1
 
 abTEM is under the GPL, so no part of the product imports it, and this script imports no part of the product.
 Each field is one multislice (PRISM) calculation and is kept; images are acquisitions of it at other pixel sizes,

@@ -1,7 +1,7 @@
 """Make multislice frames with abTEM, for `bench twin`: run in an environment of its own, which the product never is.
 
-    python3.11 -m venv /tmp/abtem && /tmp/abtem/bin/pip install abtem==1.0.11 ase==3.29.0
-    /tmp/abtem/bin/python bench/multislice_frames.py FOLDER [NAME ...]
+    python3.11 -m venv ENV && ENV/bin/pip install abtem==1.0.11 ase==3.29.0
+    ENV/bin/python bench/multislice_frames.py FOLDER [NAME ...]
 
 abTEM is GPL-3: nothing of it is imported by the package. One npz a frame: `expected` (rows, columns) share of the
 beam at 60-140 mrad, thermal motion included (frozen phonons), source size not; `atoms` (N, 3) mean places [Å] with
