@@ -73,10 +73,17 @@ def run(args: Args, context: Context) -> Result:
     state, able = microscope.state(), microscope.capabilities()
     fov = args.fov_nm or state.optics["fov_nm"]
     aside = args.aside_nm or _clear(able, fov)
+    beside = args.focus_beside_nm or _clear(able, fov)
+    if args.why == "refocus" and beside > _FARTHEST_NM:
+        raise LimitRefused(
+            f"no place to focus on within {_FARTHEST_NM:.0f} nm",
+            f"a field of {fov:.0f} nm leaves none, nothing was exposed",
+            "a smaller field",
+        )
     before = state.optics.get("beam_shift_y_nm", 0.0)
     microscope.set_optics(OpticsChange(beam_shift_y_nm=_beside(before, aside, able)))
     try:
-        return _taken(args, context, args.focus_beside_nm or _clear(able, fov), aside)
+        return _taken(args, context, beside, aside)
     finally:
         microscope.set_optics(OpticsChange(beam_shift_y_nm=before))
 

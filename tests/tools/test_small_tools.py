@@ -159,3 +159,12 @@ def test_a_detector_is_driven_out_and_in(bench):
     assert back.inside is True
     with pytest.raises(Unsupported):
         do(bench, "insert_detector", detector="haadf", inside=False)
+
+
+def test_a_retake_whose_focus_area_lies_too_far_off_is_refused_before_anything_is_sent():
+    """The area of a wide field is cleared only beyond the reach of a search for focus."""
+    bench = BenchPort(stage="ideal")
+    before = bench.state().commands
+    with pytest.raises(LimitRefused, match="no place to focus"):
+        bench.do(tool_named("retake_image"), fov_nm=30_000.0, width_px=16, height_px=16, aside_nm=100.0)
+    assert bench.state().commands == before
