@@ -45,8 +45,9 @@ class Quantity(_Floats):
         return number
 
 
-def _positive(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if value < 1 / LARGEST:
+def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """A usage error unless it is more than 0; an option left out stays so."""
+    if value is not None and value < 1 / LARGEST:
         raise click.BadParameter(f"must be more than 0 (at least {1 / LARGEST:g})", ctx, param)
     return value
 
@@ -64,7 +65,7 @@ def quantity(flag: str, unit: str, default: float | None, text: str) -> Callable
         {"required": True} if default is None else {"default": default, "show_default": True}
     )
     return click.option(
-        flag, type=Quantity(unit), callback=_positive, help=f"{text} [{unit}].", metavar=unit, **known
+        flag, type=Quantity(unit), callback=positive, help=f"{text} [{unit}].", metavar=unit, **known
     )
 
 

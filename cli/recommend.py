@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eucentric.cli.calc import Quantity, quantity
+from eucentric.cli.calc import Quantity, positive, quantity
 from eucentric.cli.options import debug_option, json_option
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
               help="Half-width of the density's 95 % interval [% of the sites].")  # fmt: skip
 @click.option("--density", default=1.5, show_default=True, help="Density that is expected [% of the sites].",
               type=click.FloatRange(0, 50, min_open=True, max_open=True))  # fmt: skip
-@click.option("--limit", type=Quantity("e/angstrom^2"), help="Most that any atom may receive [e/Å²].")
+@click.option(
+    "--limit", type=Quantity("e/angstrom^2"), callback=positive, help="Most that any atom may receive [e/Å²]."
+)
 @quantity("--current", "pA", 30.0, "Probe current")
 @quantity("--voltage", "kV", 60.0, "High tension")
 @quantity("--convergence", "mrad", 30.0, "Convergence semi-angle")
-@click.option("--pixel", type=Quantity("pm"), help="Pixel size that is given [pm]; left out: chosen.")
+@click.option(
+    "--pixel", type=Quantity("pm"), callback=positive, help="Pixel size that is given [pm]; left out: chosen."
+)
 @click.option(
     "--pixels", default=512, show_default=True, type=click.IntRange(64, 4096), help="Pixels along an edge."
 )
@@ -35,9 +39,14 @@ if TYPE_CHECKING:
               help="Measure the limits on this image instead of predicting them.")  # fmt: skip
 @click.option("--counts-per-electron", type=click.FloatRange(min=0, min_open=True),
               help="Of the image's detector; left out: by the image's noise.")  # fmt: skip
-@click.option("--image-dose", type=Quantity("e/angstrom^2"), help="Mean dose of the image [e/Å²].")
 @click.option(
-    "--image-pixel", type=Quantity("pm"), help="Pixel size of the image [pm], if the file lacks it."
+    "--image-dose", type=Quantity("e/angstrom^2"), callback=positive, help="Mean dose of the image [e/Å²]."
+)
+@click.option(
+    "--image-pixel",
+    type=Quantity("pm"),
+    callback=positive,
+    help="Pixel size of the image [pm], if the file lacks it.",
 )
 @json_option
 @debug_option

@@ -137,3 +137,15 @@ def test_a_person_may_accept_the_lattices_scale():
     seen = AtomMap(phase("Ti3C2"), (100, 100), flags=(("scale_disagrees", "y"),))
     assert advice_of(seen, scale_accepted=True) == "none"
     assert why_not_counted(seen, scale_accepted=True) == ""
+
+
+@pytest.mark.parametrize("option", ["--limit", "--pixel", "--image-dose", "--image-pixel", "--current"])
+@pytest.mark.parametrize("value", ["0", "-5"])
+def test_a_quantity_that_cannot_be_is_a_usage_error(option, value):
+    from click.testing import CliRunner
+
+    from eucentric.cli.recommend import recommend
+
+    said = CliRunner().invoke(recommend, ["V_Ti", "--material", "Ti3C2", option, value])
+    assert said.exit_code == 2
+    assert "must be more than 0" in said.output
