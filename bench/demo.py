@@ -1,16 +1,13 @@
 """Does the answer hold? The demonstration request over many worlds and true vacancy densities."""
 
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from eucentric.bench.campaign import REQUEST, run_request
 from eucentric.bench.contract import at_least, at_most, report
+from eucentric.bench.own_state import own_state
 from eucentric.core.calls import Finding
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.specimen_spec import ClusterSpec
@@ -18,20 +15,6 @@ from eucentric.instruments.twin.specimen_spec import ClusterSpec
 _DENSITIES = (0.0, 0.004, 0.03, 0.08)
 _STAGES = ("good", "worn")
 _NEEDED = 40
-
-
-@contextmanager
-def own_state() -> Iterator[None]:
-    """Anchors of throw-away ledgers do not belong into the user's state directory."""
-    before = os.environ.get("EUCENTRIC_STATE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["EUCENTRIC_STATE"] = folder
-        try:
-            yield
-        finally:
-            os.environ.pop("EUCENTRIC_STATE")
-            if before is not None:
-                os.environ["EUCENTRIC_STATE"] = before
 
 
 def _case(number: int, seed: int) -> dict[str, Any]:

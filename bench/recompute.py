@@ -1,6 +1,5 @@
 """Does every finding come out again from the raw frames, and does a forged one show?"""
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from eucentric.bench.audited_count import Tally
 from eucentric.bench.audited_runs import CAMPAIGNS, STORIES, Story
 from eucentric.bench.audited_tamper import altered_copy
 from eucentric.bench.contract import at_least, report
-from eucentric.bench.demo import own_state
+from eucentric.bench.own_state import own_state
 from eucentric.core.errors import EucentricError
 from eucentric.core.store import Store
 
@@ -100,13 +99,13 @@ def _altered_frame_shows(store: Path) -> bool:
 def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     """Every finding of runs on several worlds made again [DECISIONS 14]."""
     tally, cases, forged = Tally(), [], []
-    with own_state(), tempfile.TemporaryDirectory() as folder:
+    with own_state() as folder:
         for number, story in enumerate(_stories(quick)):
             for world in range(1 if quick or story in CAMPAIGNS else _SEEDS):
-                store = Path(folder) / f"store-{number}-{world}"
+                store = folder / f"store-{number}-{world}"
                 tally.add(store, story.made(store, seed + 10 * number + world).struck)
                 cases += _cases(store, story.name)
-        forged = _forged(Path(folder) / "store-0-0", Path(folder))
+        forged = _forged(folder / "store-0-0", folder)
     return _answer(tally, cases, forged, seed)
 
 

@@ -1,7 +1,6 @@
 """Do runs come out the same when they are made again from their record, and does a forged record show?"""
 
 import logging
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from eucentric.bench.audited_kill import killed, killed_store
 from eucentric.bench.audited_runs import CAMPAIGNS, STORIES, Story
 from eucentric.bench.audited_tamper import FORGERIES, altered_copy
 from eucentric.bench.contract import at_least, report
-from eucentric.bench.demo import own_state
+from eucentric.bench.own_state import own_state
 from eucentric.core.rows import open_rows
 
 NEEDED = 50
@@ -98,16 +97,16 @@ def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     """Every run made again: calls, acts, frames and findings; and records that were altered [DECISIONS 14]."""
     logging.getLogger("eucentric").setLevel(logging.ERROR)  # holds that are released here are meant to be
     judged = _Judged()
-    with own_state(), tempfile.TemporaryDirectory(prefix="eu", dir="/tmp") as folder:
+    with own_state() as folder:
         for number, story in _stories(quick):
             begun = time.process_time()
-            store = Path(folder) / f"store-{number}"
+            store = folder / f"store-{number}"
             desk = story.made(store, seed + number)
             judged.store(story.name, store, desk.struck, time.process_time() - begun)
             if story.name in _FORGED:
-                judged.forge(story.name, store, Path(folder) / f"forged-{number}")
+                judged.forge(story.name, store, folder / f"forged-{number}")
         for number in range(1 if quick else _KILLS):
-            with killed_store(killed(number, seed), Path(folder)) as store:
+            with killed_store(killed(number, seed), folder) as store:
                 judged.store(killed(number, seed).words_of_it, store, [], 0.0)
     return _answer(judged, seed)
 

@@ -1,25 +1,22 @@
 """From the command to a dark beam: cold starts of `eucentric stop` and stop keys, on a loaded machine."""
 
 import contextlib
-import os
 import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from eucentric.bench.contract import at_most, report
+from eucentric.bench.own_state import own_state
 from eucentric.bench.stop_driver import DARK, LIGHT, switches
 from eucentric.bench.stop_load import busy_cores, hung_run
 from eucentric.core import stop as stopping
 from eucentric.core.errors import EucentricError
-from eucentric.instruments.client import HostClient, ask_to_exit
+from eucentric.instruments.client import HostClient
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.launch import connect
 
@@ -124,30 +121,13 @@ def _measured(count: int, seed: int, uri: str, log: str) -> dict[str, Times]:
                 _one(way, scanner, log, rng, results[way])
     finally:
         client.close()
-        with contextlib.suppress(EucentricError):
-            ask_to_exit(client.info)
     return results
-
-
-@contextlib.contextmanager
-def _own_state() -> Iterator[Path]:
-    """A state folder of its own: only the host of this benchmark may be stopped."""
-    before = os.environ.get("EUCENTRIC_STATE")
-    with tempfile.TemporaryDirectory(prefix="eu-stop-") as folder:
-        os.environ["EUCENTRIC_STATE"] = str(Path(folder) / "s")
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ["EUCENTRIC_STATE"]
-            else:
-                os.environ["EUCENTRIC_STATE"] = before
 
 
 def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     """Milliseconds from command to blanker read-back, wall time under load [DECISIONS 14]."""
     count = QUICK_STOPS if quick else STOPS
-    with _own_state() as folder:
+    with own_state() as folder:
         log = str(folder / "blanker.log")
         uri = f"py:eucentric.bench.stop_driver:logged?log={log}&seed={seed}"
         connect(uri).close()

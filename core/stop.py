@@ -72,8 +72,13 @@ def alive(info: HostInfo) -> bool:
 
     A process id alone could have been reused by somebody else's process.
     """
+    return locked(info.lock)
+
+
+def locked(lock: str | Path) -> bool:
+    """Whether a process holds a host's lock file: also one that has removed its info file, and is leaving."""
     try:
-        handle = os.open(info.lock, os.O_RDWR)
+        handle = os.open(lock, os.O_RDWR)
     except OSError:
         return False
     try:

@@ -19,6 +19,7 @@ from eucentric.agent.gate import Answer, question
 from eucentric.agent.lock import locked
 from eucentric.agent.recovery import explain, recover
 from eucentric.agent.session import Observer
+from eucentric.bench.own_state import end_hosts
 from eucentric.core.errors import BadInput, Busy, CommandTimeout, EucentricError, Parked
 from eucentric.core.plan import Step
 from eucentric.core.store import Store
@@ -246,7 +247,6 @@ def wait_for(condition, seconds=30.0):
 
 def test_kill_9_during_a_series(own_places):
     from eucentric.core import stop as stopping
-    from eucentric.core.stop import list_hosts
     from eucentric.instruments.uri import open_instrument
 
     uri, store = f"{URI}&clock=real", own_places / "store"
@@ -295,9 +295,7 @@ def test_kill_9_during_a_series(own_places):
     finally:
         process.kill()
         process.wait()
-        for info in list_hosts():
-            os.kill(info.pid, signal.SIGTERM)
-            wait_for(lambda info=info: not stopping.alive(info))
+        end_hosts(own_places / "s")
 
 
 def test_a_survey_killed_far_from_its_centre_goes_on_in_its_own_box(bench):

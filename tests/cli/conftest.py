@@ -1,6 +1,5 @@
 """Commands run in this process, with a state, settings and a store of their own; hosts they start are ended."""
 
-import json
 import os
 import signal
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eucentric.bench.own_state import end_hosts
 from eucentric.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,7 @@ def place(monkeypatch, capsys):
         for variable, value in own.items():
             monkeypatch.setenv(variable, value)
         yield Place(Path(name), capsys)
-        for info in Path(name).glob("state/hosts/*.json"):
-            os.kill(json.loads(info.read_text())["pid"], 15)
+        end_hosts(Path(name) / "state")
     for number, handler in before.items():
         signal.signal(number, handler)
 

@@ -1,14 +1,13 @@
 """`eucentric audit reconcile` against a real host process: exit codes, several stores, JSON, nothing forged."""
 
-import contextlib
 import json
-import os
-import signal
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from eucentric.bench.own_state import end_hosts
 from eucentric.core import stop as stopping
 from eucentric.core.store import Store
 from eucentric.instruments.driver import ScanSpec
@@ -27,9 +26,8 @@ def place(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
     monkeypatch.chdir(folder)
     yield folder
-    for info in stopping.list_hosts():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(info.pid, signal.SIGKILL)
+    end_hosts(folder / "s")
+    shutil.rmtree(folder)
 
 
 def move(client, store, x_um, run="r-0001"):
@@ -112,10 +110,7 @@ def test_a_name_of_a_file_does_not_act_on_the_screen(shared, place, eucentric):
 
 def test_without_a_host_the_rows_are_compared_and_it_is_said(shared, place, eucentric):
     shared.close()
-    for info in stopping.list_hosts():
-        os.kill(info.pid, signal.SIGTERM)
-    while stopping.list_hosts():
-        pass
+    end_hosts(place / "s")
     code, out, _ = eucentric("audit", "reconcile", "--store", "eucentric-store", "--store", "other")
     assert code == 0
     assert "its count could not be read now: its host does not run" in out

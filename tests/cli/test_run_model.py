@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from eucentric.bench.own_state import end_hosts
+
 ROOT = Path(__file__).parents[2]
 _SPEC = importlib.util.spec_from_file_location(
     "scripted", ROOT / "tests" / "agent" / "llm" / "scripted_server.py"
@@ -28,10 +30,7 @@ def place():
     with tempfile.TemporaryDirectory(prefix="eu") as name:
         folder = Path(name)
         yield folder
-        for info in folder.glob("state/hosts/*.json"):
-            pid = json.loads(info.read_text()).get("pid")
-            if pid:
-                os.kill(pid, 15)
+        end_hosts(folder / "state")
 
 
 def eucentric(place, *args, key=None):
