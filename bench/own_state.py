@@ -21,7 +21,7 @@ def own_state() -> Iterator[Path]:
     Its path is short, for sockets. Hosts that are still there at the end are ended before it is removed.
     """
     before = os.environ.get("EUCENTRIC_STATE")
-    with tempfile.TemporaryDirectory(prefix="eu-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="eu-") as name:
         folder = Path(name)
         os.environ["EUCENTRIC_STATE"] = str(folder / "s")
         try:

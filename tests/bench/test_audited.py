@@ -15,7 +15,7 @@ from eucentric.core.chain import verify
 
 @pytest.fixture
 def place(monkeypatch):
-    with tempfile.TemporaryDirectory(prefix="eu", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="eu") as name:
         monkeypatch.setenv("EUCENTRIC_STATE", f"{name}/s")
         monkeypatch.setenv("EUCENTRIC_CONFIG", f"{name}/none.toml")
         yield Path(name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eucentric.bench import kill_judge
+from eucentric.bench import kill_case, kill_judge
 from eucentric.bench.kill import _bars
 from eucentric.bench.kill_case import Record
 from eucentric.bench.kill_judge import judged
@@ -95,8 +96,9 @@ def desk(tmp_path, monkeypatch):
 @pytest.fixture
 def own_folder():
     """With a short path, for sockets."""
-    with tempfile.TemporaryDirectory(prefix="ek", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="ek") as name:
         yield Path(name)
+        shutil.rmtree(kill_case.MEMORY / Path(name).name, ignore_errors=True)
 
 
 def test_a_clean_case_is_clean(desk):

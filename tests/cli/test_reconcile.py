@@ -1,7 +1,6 @@
 """`eucentric audit reconcile` against a real host process: exit codes, several stores, JSON, nothing forged."""
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,14 +19,14 @@ SCAN = ScanSpec(detectors=("haadf",), rows=16, columns=16, fov_m=1e-8, dwell_s=1
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch):
-    folder = Path(tempfile.mkdtemp(prefix="eu", dir="/tmp"))
-    monkeypatch.setenv("EUCENTRIC_STATE", str(folder / "s"))
-    monkeypatch.setenv("EUCENTRIC_CONFIG", str(folder / "none.toml"))
-    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
-    monkeypatch.chdir(folder)
-    yield folder
-    end_hosts(folder / "s")
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="eu") as name:
+        folder = Path(name)
+        monkeypatch.setenv("EUCENTRIC_STATE", str(folder / "s"))
+        monkeypatch.setenv("EUCENTRIC_CONFIG", str(folder / "none.toml"))
+        monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
+        monkeypatch.chdir(folder)
+        yield folder
+        end_hosts(folder / "s")
 
 
 def move(client, store, x_um, run="r-0001"):

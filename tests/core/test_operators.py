@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from eucentric.core import operators
 from eucentric.core.canonical import digest
 from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.operators import (
@@ -23,6 +24,23 @@ from eucentric.core.operators import (
 )
 
 SECRET = "correct horse"
+COST = operators._COST
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a digest costs is the matter of one test."""
+    monkeypatch.setattr(operators, "_COST", COST | {"n": 16})
+
+
+def test_a_digest_costs_a_guesser_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators, "_COST", COST)
+    register("j.doe", SECRET)
+    assert prove("j.doe", SECRET) == Operator("j.doe", "operator")
+    assert 128 * COST["n"] * COST["r"] >= 16 * 2**20  # bytes, as OWASP asks
+    cheap = operators.scrypt(SECRET, b"salt")
+    monkeypatch.setattr(operators, "_COST", COST | {"n": 16})
+    assert operators.scrypt(SECRET, b"salt") != cheap  # the cost is in the digest
 
 
 def test_a_registered_operator_is_proven_by_the_secret_alone() -> None:

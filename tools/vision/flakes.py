@@ -58,7 +58,7 @@ def find_regions(
     """
     smooth = ndimage.gaussian_filter(share, smooth_px) / layer_share
     mask = np.abs(smooth - layers * (1 + 0.05)) < tolerance + 0.1 * (layers - 1)
-    clean = ndimage.median_filter(mask.astype(np.uint8), 3) > 0
+    clean = ndimage.uniform_filter(mask.astype(np.float32), 3) > 0.5  # the median of nine, but faster
     mask = ndimage.binary_opening(clean, disk(2))  # type: ignore[no-untyped-call]
     labels, count = ndimage.label(mask)
     regions = []

@@ -31,7 +31,6 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.feature import match_template
 
 Image = NDArray[np.float32]
 
@@ -116,6 +115,8 @@ def locate(small: Image, large: Image, expected: tuple[float, float], reach: flo
         Displacement of the centre from `expected`. Parts of the search area outside `large` are padded
         with its mean, so a target near the edge loses confidence rather than raising.
     """
+    from skimage.feature import match_template  # takes scipy.stats along: 0.5 s that not every run needs
+
     half = np.array(small.shape) // 2
     pad = int(np.ceil(reach + max(half) + 2))
     smooth = ndimage.gaussian_filter(large, 1.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from scipy.spatial import cKDTree
 
 from eucentric.tools.vision.atom_map import AtomMap, Grain
@@ -204,6 +204,8 @@ def _means(xy: Array, values: Array, shape: tuple[int, ...]) -> dict[str, Mean]:
         centre = float(values[:, i].mean())
         half = math.inf
         if len(kept) >= _LEAST_BLOCKS:
-            half = float(stats.t.ppf(0.975, len(kept) - 1) * parts[:, i].std(ddof=1) / math.sqrt(len(kept)))
+            half = float(
+                special.stdtrit(len(kept) - 1, 0.975) * parts[:, i].std(ddof=1) / math.sqrt(len(kept))
+            )
         out[name] = Mean(centre, centre - half, centre + half)
     return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from eucentric.instruments.twin.fitting.drift import thermal_speed
 from eucentric.instruments.twin.fitting.moves import Looks
@@ -36,8 +36,8 @@ def binomial_95(successes: int, n: int) -> tuple[float, float]:
     """Exact interval of a proportion (Clopper & Pearson 1934); (0, 1) without trials."""
     if n == 0:
         return 0.0, 1.0
-    low = float(stats.beta.ppf(0.025, successes, n - successes + 1)) if successes else 0.0
-    high = float(stats.beta.ppf(0.975, successes + 1, n - successes)) if successes < n else 1.0
+    low = float(special.betaincinv(successes, n - successes + 1, 0.025)) if successes else 0.0
+    high = float(special.betaincinv(successes + 1, n - successes, 0.975)) if successes < n else 1.0
     return low, high
 
 

@@ -1,12 +1,13 @@
 """Smooth random fields in specimen coordinates: hashed value noise in octaves."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.instruments.twin.hashing import subseed, uniform
+from eucentric.instruments.twin.hashing import subseed, uniform, uniform_at
 from eucentric.instruments.twin.raster import Raster
 from eucentric.instruments.twin.specimen_spec import TextureSpec
 
@@ -119,10 +120,26 @@ def lognormal(seed: int, octaves: Sequence[Octave], raster: Raster) -> Plane:
 
 def at_point(seed: int, octaves: Sequence[Octave], x: float, y: float) -> float:
     """The zero-mean noise at one place, all octaves."""
-    place_x, place_y = np.array([x]), np.array([y])
     return float(
         sum(
-            octave.sigma * _UNIT * _separable(subseed(seed, index), octave.cell, place_x, place_y)[0, 0]
+            octave.sigma * _UNIT * _single(subseed(seed, index), x / octave.cell, y / octave.cell)
             for index, octave in enumerate(octaves)
         )
     )
+
+
+def _single(seed: int, x: float, y: float) -> np.float32:
+    """`_separable` for one place, in the same arithmetic."""
+    (left, fx), (top, fy) = _between(x), _between(y)
+    (a, b), (c, d) = (
+        [np.float32(2 * uniform_at(seed, row, column) - 1) for column in (left, left + 1)]
+        for row in (top, top + 1)
+    )
+    first, second = a + (c - a) * fy, b + (d - b) * fy
+    return first + (second - first) * fx
+
+
+def _between(position: float) -> tuple[int, np.float32]:
+    knot = math.floor(position)
+    t = np.float32(position - knot)
+    return knot, t * t * (np.float32(3) - np.float32(2) * t)

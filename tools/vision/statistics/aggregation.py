@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
@@ -97,7 +97,7 @@ def aggregated(
 def student(densities: Sequence[float]) -> tuple[float, float]:
     """95 % of the mean density [share], by Student's t of square roots."""
     roots = np.sqrt(np.asarray(densities, float))
-    half = float(stats.t.ppf(0.975, len(roots) - 1) * roots.std(ddof=1) / math.sqrt(len(roots)))
+    half = float(special.stdtrit(len(roots) - 1, 0.975) * roots.std(ddof=1) / math.sqrt(len(roots)))
     # The mean of squares is the square of the mean plus the variance.
     centre = math.sqrt(float((roots**2).mean()))
     return max(centre - half, 0.0) ** 2, min(centre + half, 1.0) ** 2
@@ -124,7 +124,7 @@ def bootstrapped(tallies: Sequence[Tally], rng: np.random.Generator, rounds: int
 
 def _expanded(drawn: Array, n: int) -> tuple[float, float]:
     """Percentiles of a bootstrap of n units, set out as far as Student's t and n - 1 ask for."""
-    tail = float(stats.norm.cdf(-stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1))))
+    tail = float(special.ndtr(-special.stdtrit(n - 1, 0.975) * math.sqrt(n / (n - 1))))
     low, high = np.quantile(drawn, (tail, 1 - tail))
     return float(low), float(high)
 

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from eucentric.core.base import Model
 from eucentric.core.calls import Finding, Interval
@@ -107,12 +107,12 @@ class _Model:
         """p of the ratio."""
         apart = sum(_deviance(*side, d) for side, d in zip(self.sides, self.densities, strict=True))
         alike = _deviance(*self.both, density(*self.both))
-        return float(stats.f.sf(max(alike - apart, 0.0) / self.spread, 1, self.freedom))
+        return float(special.fdtrc(1, self.freedom, max(alike - apart, 0.0) / self.spread))
 
     def effects(self) -> tuple[Interval, Interval | None]:
         """(difference [%], ratio), 95 %."""
         (a, b), (error_a, error_b) = self.densities, (self._error(k) for k in (0, 1))
-        t = float(stats.t.ppf(0.975, self.freedom)) if self.freedom > 0 else 1.96
+        t = float(special.stdtrit(self.freedom, 0.975)) if self.freedom > 0 else 1.96
         half = t * math.hypot(error_a, error_b, self.calibration)
         difference = Interval(value=100 * (b - a), low=100 * (b - a - half), high=100 * (b - a + half))
         if a <= 0 or b <= 0:

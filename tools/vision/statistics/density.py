@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from eucentric.core.calls import Finding, Interval
 from eucentric.core.errors import BadInput
@@ -90,7 +90,7 @@ def combined_density(findings: Sequence[Finding], *, finding_id: str = "vacancy-
     except (KeyError, TypeError) as error:
         raise BadInput("a finding lacks its counts", f"missing: {error}", "detect defects again") from error
     # Few pairs among many sites: their number is Poisson's, if nothing draws them together.
-    chance = float(stats.poisson.sf(pairs - 1, expected)) if pairs else 1.0
+    chance = float(special.pdtrc(pairs - 1, expected)) if pairs else 1.0
     total = sum(int(f.details["called"]) for f in good)
     company = sum(float(f.details["clustering"].get("company", 0.0)) * int(f.details["called"]) for f in good)
     pooled = Clustering(
@@ -183,9 +183,9 @@ def overdispersion(called: Sequence[float], sites: Sequence[float], clusters: Cl
 def interval_of(whole: Tally, spread: float) -> tuple[Interval, float]:
     """(interval in percent, corrected count) of a tally whose calls scatter `spread` times as much as binomial ones."""
     called, n = whole.called, whole.sites
-    if called <= 0 or stats.poisson.sf(called - 1, max(whole.false, 1e-9)) > 0.05:
+    if called < 1 or special.pdtrc(called - 1, max(whole.false, 1e-9)) > 0.05:
         # 95 % one-sided: nothing above the false calls was seen. With 0 of n this is the rule of three.
-        top = float(stats.beta.ppf(0.95, called + 1, max(n - called, 1e-9)))
+        top = float(special.betaincinv(called + 1, max(n - called, 1e-9), 0.95))
         high = min(1.0, top / whole.gain)  # false calls are not taken off an upper bound
         value = whole.density
         return Interval(value=100 * value, low=0.0, high=100 * high, only_upper=True), value * n
