@@ -29,10 +29,10 @@ def _in_memory() -> str | None:
 
 _OURS = _in_memory()
 
-import pytest
-from hypothesis import HealthCheck, settings
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
-from eucentric.core import redaction
+from eucentric.core import redaction  # noqa: E402
 
 settings.register_profile(
     "the same on any machine", database=None, deadline=None, derandomize=True,

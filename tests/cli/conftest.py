@@ -1,5 +1,6 @@
 """Commands run in this process, with a state, settings and a store of their own; hosts they start are ended."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -15,23 +16,44 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "agent" / "llm"))  # the scripted model server
 
 
-@pytest.fixture
-def place(monkeypatch, capsys):
-    """A short path (Unix sockets) in which commands run."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with tempfile.TemporaryDirectory(prefix="eu") as name:
-        path = os.pathsep.join(filter(None, (name, os.environ.get("PYTHONPATH", ""))))
-        own = {
-            "EUCENTRIC_STATE": f"{name}/state",
-            "EUCENTRIC_CONFIG": f"{name}/settings.toml",
-            "PYTHONPATH": path,
-        }
-        for variable, value in own.items():
-            monkeypatch.setenv(variable, value)
-        yield Place(Path(name), capsys)
+@contextlib.contextmanager
+def own_folder():
+    """A short path (Unix sockets) with a state, settings and modules of its own."""
+    with tempfile.TemporaryDirectory(prefix="eu") as name, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EUCENTRIC_STATE", f"{name}/state")
+        patch.setenv("EUCENTRIC_CONFIG", f"{name}/settings.toml")
+        patch.setenv("PYTHONPATH", name, prepend=os.pathsep)
+        yield Path(name)
         end_hosts(Path(name) / "state")
+
+
+@pytest.fixture
+def handlers_put_back():
+    """A command may take signals over."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def place(handlers_put_back, capsys):
+    """Commands in a folder that is gone after the test."""
+    with own_folder() as folder:
+        yield Place(folder, capsys)
+
+
+@pytest.fixture(scope="module")
+def lasting():
+    """A folder for all tests of a module: one host serves them."""
+    with own_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def shared_place(lasting, handlers_put_back, capsys):
+    """Commands in that folder."""
+    return Place(lasting, capsys)
 
 
 class Place:

@@ -3,7 +3,9 @@
 import base64
 import contextlib
 import json
+import os
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -53,16 +55,34 @@ def traces(key):
 
 
 @pytest.fixture(autouse=True)
-def planted(monkeypatch, place):
+def planted(monkeypatch):
     for variable, value in PLANTED.items():
         monkeypatch.setenv(variable, value)
+
+
+@pytest.fixture
+def leaky(place):
+    """A place with that driver."""
     (place.folder / "leaky_driver.py").write_text(DRIVER)
+    return place
+
+
+@pytest.fixture
+def served(shared_place, tmp_path):
+    """A place with a store of its own, where the twin has a host already."""
+    return type(shared_place)(tmp_path, shared_place.capsys)
 
 
 def found_in(place, least=4):
-    """Where a planted key is left, in whatever spelling."""
+    """Where a planted key is left, in whatever spelling: in the place, and in the state with its hosts' logs."""
     kept = (".py", ".pyc", ".planted")
-    files = [path for path in place.folder.rglob("*") if path.is_file() and path.suffix not in kept]
+    state = Path(os.environ["EUCENTRIC_STATE"])
+    files = [
+        path
+        for folder in (place.folder, state)
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in kept
+    ]
     assert len(files) >= least
     left = set()
     for path in files:
@@ -70,9 +90,7 @@ def found_in(place, least=4):
         with contextlib.suppress(FileNotFoundError):  # a host that ends takes its write-ahead log with it
             data = path.read_bytes()
         told = (trace for key in PLANTED.values() for trace in traces(key))
-        left |= {
-            (str(path.relative_to(place.folder)), one) for one in told if one in data + str(path).encode()
-        }
+        left |= {(str(path), one) for one in told if one in data + str(path).encode()}
     return left
 
 
@@ -114,62 +132,61 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-def test_what_a_server_says(place, answer):
+def test_what_a_server_says(served, answer):
     with scripted.serving(answer) as server:
         ask(
-            place,
+            served,
             server.url,
             f"{SENTENCE}, my key is {KEY}, base64 {base64.b64encode(VENDOR.encode()).decode()}",
         )
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     assert KEY.encode() not in server.requests[0][1]
-    assert place.eucentric("audit", "show", "r-0001", "--acts", *place.store)[0] == 0
-    assert (
-        "[secret EUCENTRIC_API_KEY]" in place.eucentric("audit", "show", "r-0001", "--json", *place.store)[1]
-    )
-    assert found_in(place) == set()
+    assert served.eucentric("audit", "show", "r-0001", "--acts", *served.store)[0] == 0
+    shown = served.eucentric("audit", "show", "r-0001", "--json", *served.store)[1]
+    assert "[secret EUCENTRIC_API_KEY]" in shown
+    assert found_in(served) == set()
 
 
 @pytest.mark.parametrize("more", [(), ("--json",), ("--debug",)], ids=["for people", "JSON", "debug"])
-def test_a_card_and_what_is_shown_of_it(place, more):
+def test_a_card_and_what_is_shown_of_it(served, more):
     card = (
         f'name = "flake {KEY}"\nmaterial = "Ti3C2"\nnotes = "see https://kim:{VENDOR}@lab/"\n'
         'holder = "double-tilt A"\nloading = "twin-1"\n'
     )
-    file = place.folder / "card.planted"
+    file = served.folder / "card.planted"
     file.write_text(card)
     with scripted.serving(scripted.body(draft(IMAGE))) as server:
-        code, _, said = ask(place, server.url, SENTENCE, "--specimen", str(file), *more)
+        code, _, said = ask(served, server.url, SENTENCE, "--specimen", str(file), *more)
     assert code == 0, said
     if not more:
-        crate = ("--out", str(place.folder / "crate"), "--with-prompts")
-        assert place.eucentric("audit", "export", "r-0001", *crate, *place.store)[0] == 0
-        assert len(list((place.folder / "crate").rglob("*"))) > 10
-    assert found_in(place) == set()
+        crate = ("--out", str(served.folder / "crate"), "--with-prompts")
+        assert served.eucentric("audit", "export", "r-0001", *crate, *served.store)[0] == 0
+        assert len(list((served.folder / "crate").rglob("*"))) > 10
+    assert found_in(served) == set()
 
 
 @pytest.mark.parametrize("when", ["never", "read", "open"])
-def test_a_driver_that_prints_and_raises_them(place, when):
+def test_a_driver_that_prints_and_raises_them(leaky, when):
     uri = f"py:leaky_driver:leaky?when={when}"
-    place.eucentric("run", "where is the stage right now?", "--instrument", uri, *place.store)
-    place.eucentric("limits", uri)
-    place.eucentric("stop")
-    place.eucentric("status", *place.store)
-    logs = b"".join(path.read_bytes() for path in place.folder.glob("state/hosts/*.log"))
+    leaky.eucentric("run", "where is the stage right now?", "--instrument", uri, *leaky.store)
+    leaky.eucentric("limits", uri)
+    leaky.eucentric("stop")
+    leaky.eucentric("status", *leaky.store)
+    logs = b"".join(path.read_bytes() for path in leaky.folder.glob("state/hosts/*.log"))
     assert b"[secret LAB_SERVER_TOKEN]" in logs
     assert b"'EUCENTRIC_API_KEY':" not in logs, "the model's key is of no use to a driver"
-    assert found_in(place) == set()
+    assert found_in(leaky) == set()
 
 
 @pytest.mark.parametrize(
     "uri", [f"twin://mxene?seed=3&world={KEY}", "py:leaky_driver:leaky?password=hunter2hunter2", "x://kim:hunter22@host"]
 )  # fmt: skip
-def test_an_address_holds_no_secret(place, uri):
-    code, _, said = place.eucentric("run", "where is the stage?", "--instrument", uri, *place.store)
+def test_an_address_holds_no_secret(leaky, uri):
+    code, _, said = leaky.eucentric("run", "where is the stage?", "--instrument", uri, *leaky.store)
     assert code == 2
     assert "holds a secret" in said
     assert "hunter2" not in said
-    assert not (place.folder / "state" / "hosts").exists()
+    assert not (leaky.folder / "state" / "hosts").exists()
 
 
 def picture():
