@@ -9,6 +9,7 @@ import re
 import unicodedata
 from typing import Any
 
+from eucentric.agent.llm_schema import schema_of
 from eucentric.core.base import Model
 from eucentric.core.errors import UnitProblem
 from eucentric.core.units import PLAIN, Unit, convert, echo
@@ -62,7 +63,7 @@ def _unit(model: type[Model], name: str) -> str:
 
 def _suffix(model: type[Model], name: str) -> str:
     """The unit of an optional quantity, which pydantic keeps inside the union: from the schema."""
-    entry = model.model_json_schema().get("properties", {}).get(name, {})
+    entry = schema_of(model).get("properties", {}).get(name, {})
     branches = [entry, *entry.get("anyOf", ())]
     return next((str(branch["unit"]) for branch in branches if "unit" in branch), PLAIN)
 

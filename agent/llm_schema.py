@@ -6,6 +6,7 @@ the model would have to convert to: units are parsed by code.
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, get_origin
 
 from eucentric.core.base import Model
@@ -31,9 +32,15 @@ _KEPT = (
 )  # fmt: skip
 
 
+@cache
+def schema_of(model: type[Model]) -> dict[str, Any]:
+    """The JSON schema of a model, generated once: a question to a model needs that of each tool several times."""
+    return model.model_json_schema()
+
+
 def fields(args: type[Model]) -> dict[str, dict[str, Any]]:
     """The trimmed schema of each argument: no titles, no null, references resolved, bounds as in JSON."""
-    schema = args.model_json_schema()
+    schema = schema_of(args)
     shared = schema.get("$defs", {})
     return {name: _trimmed(found, shared) for name, found in schema.get("properties", {}).items()}
 
@@ -70,7 +77,7 @@ def _offered(found: dict[str, Any]) -> dict[str, Any]:
 
 def parameters(tool: AnyTool) -> dict[str, Any]:
     """The arguments of a tool for native tool calling; a text with a unit or a reference is welcome."""
-    required = tool.args.model_json_schema().get("required", [])
+    required = schema_of(tool.args).get("required", [])
     shown = {name: _hinted(found) for name, found in fields(tool.args).items()}
     return obj(shown, required)
 
@@ -91,7 +98,7 @@ def declaration(name: str, description: str, schema: dict[str, Any]) -> dict[str
 
 def signature(tool: AnyTool) -> str:
     """One line for a prompt: ``move_stage(mode?: absolute|relative, dx_um?) what it does``; without details."""
-    schema = tool.args.model_json_schema()
+    schema = schema_of(tool.args)
     required = set(schema.get("required", []))
     details = {name for name, found in schema.get("properties", {}).items() if found.get("detail")}
     parts = [
@@ -162,7 +169,7 @@ def obj(properties: dict[str, Any], required: Sequence[str] | None = None) -> di
 
 def _call_schema(tool: AnyTool) -> dict[str, Any]:
     """One call; an argument that may be bound to a result accepts a reference in its place."""
-    required = tool.args.model_json_schema().get("required", [])
+    required = schema_of(tool.args).get("required", [])
     reference = {"type": "string", "pattern": REFERENCE}
     shown = {}
     for name, found in fields(tool.args).items():
