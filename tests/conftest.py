@@ -32,6 +32,7 @@ _OURS = _in_memory()
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from eucentric.agent.reporting import png  # noqa: E402
 from eucentric.core import redaction  # noqa: E402
 
 settings.register_profile(
@@ -45,6 +46,19 @@ def pytest_unconfigure() -> None:
     """Memory is given back."""
     if _OURS is not None:
         shutil.rmtree(_OURS, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(request, monkeypatch):
+    """Every run draws pictures for its report: small and without axes, but where a test is about them."""
+    if request.node.get_closest_marker("full_pictures") is None:
+        monkeypatch.setattr(png, "_DPI", 20)
+        monkeypatch.setattr(png, "_lay_out", _without_axes)
+
+
+def _without_axes(figure, pads):
+    for axes in figure.axes:
+        axes.set_axis_off()
 
 
 @pytest.fixture(autouse=True)

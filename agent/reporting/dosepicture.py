@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eucentric.agent.dosebook import Charge
-from eucentric.agent.reporting.png import png_of_figure
+from eucentric.agent.reporting.png import new_figure, png_of_figure
 
 _TILES = 300
 _DARKEST = 1e-4
@@ -25,14 +25,10 @@ def dose_picture(
 
     Left the whole area, right the smallest field of the deepest place with what surrounds it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     kept = [spot for spot in spots if spot[0].dose_e_per_a2 > 0]
     if not kept:
         return None
-    figure = Figure(figsize=(8.6, 4.1), dpi=130, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8.6, 4.1)
     axes = figure.subplots(1, 2)
     _panel(axes[0], kept, _whole(kept), "all exposed places")
     _panel(axes[1], kept, _deepest(kept), "around the most exposed place")
@@ -42,8 +38,7 @@ def dose_picture(
         figure.text(
             0.995, 0.985, "SIMULATED", ha="right", va="top", fontsize=7.5, color="#a11212", weight="bold"
         )
-    figure.tight_layout(pad=0.9)
-    return png_of_figure(figure)
+    return png_of_figure(figure, pad=0.9)
 
 
 _Box = tuple[float, float, float, float]

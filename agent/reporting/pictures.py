@@ -9,7 +9,7 @@ import numpy as np
 from eucentric.agent.reporting.blocks import Picture
 from eucentric.agent.reporting.dosepicture import dose_picture
 from eucentric.agent.reporting.panels import Mark, Panel, draw
-from eucentric.agent.reporting.png import png_of, png_of_figure
+from eucentric.agent.reporting.png import new_figure, png_of, png_of_figure
 from eucentric.agent.reporting.quantities import plural, unit_of
 from eucentric.agent.reporting.record import CallRecord, FindingRecord, FrameRecord, RunRecord
 from eucentric.core.store import Readable
@@ -60,15 +60,14 @@ def _images(record: RunRecord, store: Readable) -> Picture | None:
 
 def _grid(rows: list[list[Panel]], store: Readable, panel_in: float) -> bytes:
     columns = max(len(row) for row in rows)
-    figure = _figure(panel_in * columns, (panel_in + 0.2) * len(rows) + 0.1)
+    figure = new_figure(panel_in * columns, (panel_in + 0.2) * len(rows) + 0.1)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_row, row in zip(grid, rows, strict=True):
         for axes in axes_row[len(row) :]:
             axes.set_axis_off()
         for axes, panel in zip(axes_row, row, strict=False):
             draw(axes, panel, store)
-    figure.tight_layout(pad=0.4, w_pad=0.6, h_pad=0.7)
-    return png_of_figure(figure)
+    return png_of_figure(figure, pad=0.4, w_pad=0.6, h_pad=0.7)
 
 
 def _approach(record: RunRecord, call: CallRecord) -> list[Panel]:
@@ -141,7 +140,7 @@ def intervals(record: RunRecord) -> Picture | None:
     if len(rows) < 2 or len(kinds) != 1:
         return None
     rows = sorted(rows, key=lambda one: (len(one.finding.evidence) > 1, one.seq))
-    figure = _figure(7.2, 0.34 * len(rows) + 0.75)
+    figure = new_figure(7.2, 0.34 * len(rows) + 0.75)
     axes = figure.subplots()
     for n, one in enumerate(rows):
         _interval_row(axes, len(rows) - 1 - n, one)
@@ -160,11 +159,10 @@ def intervals(record: RunRecord) -> Picture | None:
         figure.text(
             0.995, 0.985, "SIMULATED", ha="right", va="top", fontsize=7.5, color="#a11212", weight="bold"
         )
-    figure.tight_layout(pad=0.6)
     caption = (
         "Value and 95 % interval of each frame, and of all together (diamond); an arrow is an upper bound."
     )
-    return Picture("report-intervals.png", png_of_figure(figure), caption)
+    return Picture("report-intervals.png", png_of_figure(figure, pad=0.6), caption)
 
 
 def _row_name(one: FindingRecord) -> str:
@@ -230,12 +228,3 @@ def smaller(path: Path) -> bytes | None:
         size = (_OVERLAY_PX, round(image.height * _OVERLAY_PX / image.width))
         image = image.resize(size, Image.Resampling.LANCZOS)
     return png_of(np.asarray(image))
-
-
-def _figure(width_in: float, height_in: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_in, height_in), dpi=130, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure

@@ -15,6 +15,8 @@ from eucentric.core.canonical import sha256_text
 from eucentric.core.errors import BadInput
 from eucentric.core.store import Store
 
+pytestmark = pytest.mark.full_pictures
+
 RUN = "r-0001"
 IDENTITY = "SIMULATED Eucentric twin test 7"
 REQUEST = "find two flakes & tell me the Ti vacancy density"

@@ -31,6 +31,8 @@ from eucentric.core.instrument import Frame
 from eucentric.core.store import Store
 from eucentric.core.text import visible
 
+pytestmark = pytest.mark.full_pictures
+
 RENDER = MarkdownIt("gfm-like")
 
 
