@@ -4,6 +4,7 @@ import multiprocessing
 from dataclasses import replace
 
 import pytest
+from races import use_grant
 from workbench import IMAGE, Person, Planned, image, step
 
 from eucentric.agent import grants
@@ -18,7 +19,6 @@ from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.operators import register
 from eucentric.core.plan import Plan, Step
 from eucentric.core.signing import decision_payload, make_key, signer_for
-from eucentric.core.store import Store
 
 
 def yes(name="", role="user", outcome="approved", **more):
@@ -241,17 +241,6 @@ def test_a_high_impact_question_can_not_be_granted(bench):
     assert grants.grants_of(bench.store) == []
 
 
-def _use(folder, run_id, barrier, answers):
-    from eucentric.agent.deciding import answered_by_grant
-
-    store = Store(folder)
-    asked = question(store, run_id)
-    barrier.wait()
-    made = answered_by_grant(store, run_id, asked)
-    answers.put(made.outcome if made else "asked")
-    store.close()
-
-
 def test_two_processes_can_not_have_one_use_twice(bench):
     bench.carry(image(), person=Nobody())
     bench.carry(image(), person=Nobody())
@@ -259,7 +248,7 @@ def test_two_processes_can_not_have_one_use_twice(bench):
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(2), context.Queue()
     both = [
-        context.Process(target=_use, args=(bench.store.folder, run, barrier, answers))
+        context.Process(target=use_grant, args=(bench.store.folder, run, barrier, answers))
         for run in ("r-0001", "r-0002")
     ]
     for one in both:

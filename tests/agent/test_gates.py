@@ -4,6 +4,7 @@ import multiprocessing
 import time
 
 import pytest
+from races import answer_first
 from workbench import URI, Person, Planned, image, in_thread, step
 
 from eucentric.agent.channels import ByPolicy, Deny, Nobody
@@ -114,19 +115,13 @@ def test_another_process_may_decide_while_this_one_waits(bench):
     assert [row.actor for row in bench.rows("decided")] == ["colleague"]
 
 
-def _race(folder, name, barrier, answers):
-    store = Store(folder)
-    asked = question(store, "r-0001")
-    barrier.wait()
-    answers.put(decide(store, "r-0001", asked, Answer("approved" if name == "a" else "rejected", name)).by)
-    store.close()
-
-
 def test_the_first_of_two_processes_decides(bench):
     bench.carry(image(), person=Nobody())
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(2), context.Queue()
-    both = [context.Process(target=_race, args=(bench.store.folder, n, barrier, answers)) for n in "ab"]
+    both = [
+        context.Process(target=answer_first, args=(bench.store.folder, n, barrier, answers)) for n in "ab"
+    ]
     for one in both:
         one.start()
     told = {answers.get(timeout=30), answers.get(timeout=30)}

@@ -280,7 +280,7 @@ def served(tmp_path, monkeypatch, world):
 
 
 def _held(server):
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + 10.0
     while server._guard.held() is None and time.monotonic() < end:
         time.sleep(0.01)
     return server._guard.held()

@@ -87,12 +87,12 @@ def test_a_number_that_is_not_one_is_not_blamed_on_the_unit(text: str) -> None:
     "unit", ["nm**9**9**9", "nm*10**10**10", "nm**99999999", "(nm)**9", "9**9**9**9", "nm**-9**9", "nm " * 60]
 )
 def test_no_text_can_make_pint_work_for_ever(unit: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UnitProblem):
         parse(f"5 {unit}", "nm")
     with pytest.raises(UnitProblem):
         convert(5.0, unit, "nm")
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_one_operation_at_a_time_without_queueing():
     for command in (lambda: guard.move({"x": 0.0}), lambda: guard.acquire(SCAN), guard.release):
         with pytest.raises(Busy, match="acquire in flight"):
             command()
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 4.0  # the scan takes 5
     assert guard.state().blanked is False  # reading is free
     assert guard.stop("test ends")
     thread.join(5)
