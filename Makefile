@@ -25,7 +25,7 @@ demo: setup
 	    --store "demo-store/$$(date +%Y%m%d-%H%M%S)" --approve "$$approve"
 
 test: setup
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .
