@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eucentric.agent.acts import GatedMicroscope
-from eucentric.agent.deciding import decision
-from eucentric.agent.door import TAKEN_UP_AGAIN
-from eucentric.agent.figures import figures_of
+from eucentric.agent.acting.acts import GatedMicroscope
+from eucentric.agent.acting.door import TAKEN_UP_AGAIN
+from eucentric.agent.consent.deciding import decision
+from eucentric.agent.consent.figures import figures_of
+from eucentric.agent.consent.onrecord import lacking
+from eucentric.agent.consent.permit import Permit
+from eucentric.agent.consent.rules import Rule, satisfied
 from eucentric.agent.notebooks import TOOL as NOTES
-from eucentric.agent.onrecord import lacking
-from eucentric.agent.permit import Permit
-from eucentric.agent.rules import Rule, satisfied
 from eucentric.agent.run import Run
 from eucentric.core.base import Model
 from eucentric.core.calls import Finding, ToolCall, ToolResult

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from eucentric.agent.deciding import decide, decision, needed_now
+from eucentric.agent.consent.deciding import decide, decision, needed_now
 from eucentric.agent.run import Run
 from eucentric.core.approval import Approval, Envelope, GateOutcome, Needs
 from eucentric.core.canonical import sha256_text

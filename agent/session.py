@@ -6,29 +6,29 @@ from typing import Any
 
 from eucentric.agent.agenda import Agenda, Item
 from eucentric.agent.asking import Asking
-from eucentric.agent.changes import plan_changes
-from eucentric.agent.checkpoint import Checkpoint
 from eucentric.agent.closing import outcome_of, reported
-from eucentric.agent.control import FINISHED
-from eucentric.agent.deciding import decision
-from eucentric.agent.edit import edited
+from eucentric.agent.consent.deciding import decision
+from eucentric.agent.consent.edit import edited
+from eucentric.agent.consent.rejections import IN_A_ROW
+from eucentric.agent.custody.checkpoint import Checkpoint
+from eucentric.agent.custody.control import FINISHED
+from eucentric.agent.custody.restore import put_back
+from eucentric.agent.custody.taking import Taking
 from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
-from eucentric.agent.foresight import foreseen
 from eucentric.agent.gate import Channel
 from eucentric.agent.judge import Judgement, judge, judge_error
 from eucentric.agent.observer import Observer as Observer
 from eucentric.agent.outcome import Ending, RunOutcome
 from eucentric.agent.planner import Defaults, Planner, Situation
-from eucentric.agent.preview import Preview
+from eucentric.agent.preview.changes import plan_changes
+from eucentric.agent.preview.foresight import foreseen
+from eucentric.agent.preview.preview import Preview
 from eucentric.agent.pricing import priced
-from eucentric.agent.rejections import IN_A_ROW
 from eucentric.agent.report import write_report
-from eucentric.agent.restore import put_back
 from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
 from eucentric.agent.second_look import holds
-from eucentric.agent.taking import Taking
 from eucentric.agent.twins import repeats_itself
 from eucentric.agent.uncounted import Uncounted, is_second
 from eucentric.core.approval import GRANTING, Approval

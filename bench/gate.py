@@ -15,10 +15,10 @@ from typing import Any
 from unittest import mock
 
 from eucentric.agent import executor
-from eucentric.agent.permit import Permit
+from eucentric.agent.consent.permit import Permit
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.gate_cases import SECRET, Case, change, death, forgery, race, stranger
-from eucentric.bench.gate_rig import Rig
+from eucentric.bench.gates.cases import SECRET, Case, change, death, forgery, race, stranger
+from eucentric.bench.gates.rig import Rig
 from eucentric.core.operators import register
 
 Play = Callable[[Rig, random.Random, int], Case]

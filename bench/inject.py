@@ -19,14 +19,13 @@ from typing import Any
 from unittest import mock
 
 from eucentric.agent.report import write_report
-from eucentric.bench import inject_files as files
-from eucentric.bench import inject_judge as judge
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.inject_model import Model, serving
-from eucentric.bench.inject_places import PLACES, fitted, open_rig
-from eucentric.bench.inject_rig import Person, Rig, Seen
-from eucentric.bench.inject_texts import ENCODINGS, PAGES, TEMPLATES, Hostile, pages, texts
-from eucentric.bench.inject_tui import wrong_on_watch
+from eucentric.bench.injection import files, judge
+from eucentric.bench.injection.model import Model, serving
+from eucentric.bench.injection.places import PLACES, fitted, open_rig
+from eucentric.bench.injection.rig import Person, Rig, Seen
+from eucentric.bench.injection.texts import ENCODINGS, PAGES, TEMPLATES, Hostile, pages, texts
+from eucentric.bench.injection.tui import wrong_on_watch
 from eucentric.core import text as escaping
 from eucentric.core.errors import EucentricError
 
@@ -161,7 +160,7 @@ def _unescaped() -> Iterator[None]:
         for place in ("cli.screen.harmless", "agent.reporting.html.escape", "agent.reporting.markdown.escaped",
                       "agent.reporting.markdown.fenced"):  # fmt: skip
             stack.enter_context(mock.patch(f"eucentric.{place}", bare))
-        stack.enter_context(mock.patch("eucentric.agent.planner_llm.data_block", _open_block))
+        stack.enter_context(mock.patch("eucentric.agent.llm.planner.data_block", _open_block))
         yield
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eucentric.bench.contract import at_most, report, share_at_least
-from eucentric.bench.zone_axis_port import ZoneAxisPort
+from eucentric.bench.stages.tilting_port import ZoneAxisPort
 from eucentric.core.errors import BadInput, EucentricError, LimitRefused, Refused
 from eucentric.core.instrument import StageMove
 from eucentric.instruments.twin import TwinDriver, load_world

@@ -153,7 +153,7 @@ def _proved_answer(
 def _written(
     store: "Store", run_id: str, asked: "Asked", answer: "Answer", seconds: float
 ) -> "Approval | None":
-    from eucentric.agent.deciding import decide
+    from eucentric.agent.consent.deciding import decide
 
     return decide(store, run_id, asked, answer, seconds)
 

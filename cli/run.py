@@ -76,7 +76,7 @@ def perform(
 ) -> "RunOutcome":  # fmt: skip
     """Open everything, conduct the run, print its end."""
     from eucentric.agent.conduct import conduct, new_run
-    from eucentric.agent.deadline import until as moment
+    from eucentric.agent.consent.deadline import until as moment
     from eucentric.cli.console import Console
     from eucentric.core.places import canonical_uri
     from eucentric.core.text import visible
@@ -137,7 +137,7 @@ def _at_terminal(as_json: bool) -> bool:
 def make_channel(approve: str, uri: str, console: "Console", as_json: bool) -> "Channel":
     """Who answers at the gate."""
     from eucentric.agent.channels import ByPolicy, Deny, Nobody
-    from eucentric.agent.policy import load_policy
+    from eucentric.agent.consent.policy import load_policy
     from eucentric.cli.terminal import Terminal
 
     if approve == "deny":

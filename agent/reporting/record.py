@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from eucentric.agent.deciding import approval_of
-from eucentric.agent.dosebook import Charge
-from eucentric.agent.preview import Preview
+from eucentric.agent.consent.deciding import approval_of
+from eucentric.agent.dose.book import Charge
+from eucentric.agent.preview.preview import Preview
 from eucentric.core.base import Model
 from eucentric.core.calls import Approval, Envelope, Finding, ToolResult
 from eucentric.core.errors import BadInput

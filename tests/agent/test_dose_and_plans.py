@@ -6,11 +6,11 @@ import pytest
 from workbench import IMAGE, Person, image, step
 
 from eucentric.agent.agenda import Agenda
-from eucentric.agent.dosebook import Charge, DoseBook
+from eucentric.agent.dose.book import Charge, DoseBook
+from eucentric.agent.dose.stays import Errors
 from eucentric.agent.gate import Answer
 from eucentric.agent.judge import judge, judge_error
 from eucentric.agent.run import Run
-from eucentric.agent.stays import Errors
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,

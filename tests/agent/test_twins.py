@@ -6,7 +6,7 @@ from workbench import URI, Person, image, step
 
 from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import new_run
-from eucentric.agent.deciding import decide
+from eucentric.agent.consent.deciding import decide
 from eucentric.agent.gate import Answer, question
 from eucentric.agent.observer import Observer
 from eucentric.agent.run import Run
