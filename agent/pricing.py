@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from eucentric.agent.consent.asked import Asked, needs_words
 from eucentric.agent.consent.deadline import Deadline, deadline
 from eucentric.agent.consent.permit import ANY_PLAN, Terms, binding_of
 from eucentric.agent.consent.rejections import steps_sha256
 from eucentric.agent.consent.rules import needs_of
 from eucentric.agent.custody.restore import restored_words
-from eucentric.agent.gate import Asked, needs_words
 from eucentric.agent.preview.card import gate_card
 from eucentric.agent.preview.foresight import foreseen
 from eucentric.agent.preview.preview import Preview, envelope_for, preview

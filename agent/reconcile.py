@@ -14,7 +14,7 @@ from eucentric.agent.acting.counting import reading
 from eucentric.agent.acting.door import uncharged
 from eucentric.agent.acting.exposure import Expose
 from eucentric.agent.acting.frames import frames_on_disk
-from eucentric.agent.dose.book import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.readback import named_state
 from eucentric.agent.recovery import Choice, Doubt
 from eucentric.agent.run import Run

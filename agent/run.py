@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from eucentric.agent.consent.rules import BUILT_IN, RuleBook
-from eucentric.agent.dose.book import SAME_STAY_UM, Charge, DoseBook
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.dose.map import place_dose
-from eucentric.agent.dose.stays import Errors
+from eucentric.agent.dose.stage_errors import SAME_STAY_UM, Errors
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
 from eucentric.agent.notebooks import copy_for, notebook_of
 from eucentric.agent.readback import named_state

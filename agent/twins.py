@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from eucentric.agent.acting.exposure import centre_um
-from eucentric.agent.dose.book import stage_error_um
+from eucentric.agent.dose.stage_errors import stage_error_um
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.core.base import Model

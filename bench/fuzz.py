@@ -16,8 +16,9 @@ from eucentric.agent.dose.book import DoseBook
 from eucentric.agent.executor import Executor
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
 from eucentric.bench.fuzzing import scenes
-from eucentric.bench.fuzzing.rig import Rig, Tally
+from eucentric.bench.fuzzing.rig import Rig
 from eucentric.bench.fuzzing.scenes import Scene, play
+from eucentric.bench.fuzzing.tally import Tally
 from eucentric.bench.spying.spy import Account
 
 CALLS, QUICK_CALLS = 100_000, 2_000

@@ -91,8 +91,9 @@ def _told(store: "Store", run_id: str) -> dict[str, Any]:
 
 
 def _row(store: "Store", story: "Recovery") -> dict[str, Any]:
+    from eucentric.agent.consent.asked import needs_words
     from eucentric.agent.custody.control import standing, told
-    from eucentric.agent.gate import needs_words, question
+    from eucentric.agent.gate import question
     from eucentric.core.text import visible
 
     gate = story.open_gate if story.ending in (None, "parked") else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from eucentric.agent.acting.frames import frames_in, keep_frames
 from eucentric.agent.consent.permit import Permit
-from eucentric.agent.dose.book import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.run import Run
 from eucentric.core.errors import Defect, DoseRefused, NoSpecimenCard, Unsupported
 from eucentric.core.instrument import Frame, MicroscopeState, Scan

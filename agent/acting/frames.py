@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from eucentric.agent.consent.permit import Permit
-from eucentric.agent.dose.book import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.readback import tidy
 from eucentric.agent.run import Run
 from eucentric.core.errors import LedgerError

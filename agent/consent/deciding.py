@@ -5,9 +5,10 @@ revocation can't each believe that they were first.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eucentric.agent.consent import grants
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.consent.permit import expiry
 from eucentric.core.approval import GRANTING, OPEN, Approval, Consent, Grant
 from eucentric.core.canonical import sha256_text
@@ -18,9 +19,6 @@ from eucentric.core.roles import Role, at_least, higher
 from eucentric.core.signing import signed_body
 from eucentric.core.store import Store
 from eucentric.core.text import visible
-
-if TYPE_CHECKING:
-    from eucentric.agent.gate import Answer, Asked
 
 APPROVAL_HOURS = 8.0
 
@@ -54,15 +52,13 @@ def raised_role(store: Store, run_id: str, gate: str, role: Role) -> Role:
     return role
 
 
-def needed_now(store: Store, run_id: str, asked: "Asked") -> "Asked":
+def needed_now(store: Store, run_id: str, asked: Asked) -> Asked:
     """The question with what it needs by now: somebody may have said that it takes a higher role."""
     role = raised_role(store, run_id, asked.gate, asked.needs.role)
     return replace(asked, needs=asked.needs.model_copy(update={"role": role}))
 
 
-def decide(
-    store: Store, run_id: str, asked: "Asked", answer: "Answer", seconds: float = 0.0
-) -> Approval | None:
+def decide(store: Store, run_id: str, asked: Asked, answer: Answer, seconds: float = 0.0) -> Approval | None:
     """Record an answer unless a decision is there already.
 
     Returns
@@ -90,7 +86,7 @@ def decide(
         return _write(store, run_id, asked, answer, agreed, seconds)
 
 
-def answered_by_grant(store: Store, run_id: str, asked: "Asked") -> Approval | None:
+def answered_by_grant(store: Store, run_id: str, asked: Asked) -> Approval | None:
     """Let a standing grant answer a question, if one covers it and has a use left."""
     with store.ledger.transaction():
         if decision(store, run_id, asked.gate) is not None:
@@ -112,7 +108,7 @@ def answered_by_grant(store: Store, run_id: str, asked: "Asked") -> Approval | N
     return approval
 
 
-def by_rule(store: Store, run_id: str, asked: "Asked", outcome: str, by: str, reason: str) -> Approval:
+def by_rule(store: Store, run_id: str, asked: Asked, outcome: str, by: str, reason: str) -> Approval:
     """A decision that a rule makes: nobody is asked, and it is nobody's answer."""
     with store.ledger.transaction():
         earlier = decision(store, run_id, asked.gate)
@@ -125,7 +121,7 @@ def by_rule(store: Store, run_id: str, asked: "Asked", outcome: str, by: str, re
     return approval
 
 
-def _check_may(asked: "Asked", answer: "Answer", agreed: tuple[Consent, ...]) -> None:
+def _check_may(asked: Asked, answer: Answer, agreed: tuple[Consent, ...]) -> None:
     needs = asked.needs
     if not at_least(answer.role, needs.role):
         raise ApprovalRefused(
@@ -155,7 +151,7 @@ def _check_may(asked: "Asked", answer: "Answer", agreed: tuple[Consent, ...]) ->
         )
 
 
-def _write_consent(store: Store, run_id: str, asked: "Asked", answer: "Answer") -> None:
+def _write_consent(store: Store, run_id: str, asked: Asked, answer: Answer) -> None:
     by = visible(answer.by, limit=200)
     consent = Consent(name=answer.name, role=answer.role, by=by, utc=utc_now())
     body = {
@@ -168,7 +164,7 @@ def _write_consent(store: Store, run_id: str, asked: "Asked", answer: "Answer") 
 
 
 def _write(
-    store: Store, run_id: str, asked: "Asked", answer: "Answer", agreed: tuple[Consent, ...], seconds: float
+    store: Store, run_id: str, asked: Asked, answer: Answer, agreed: tuple[Consent, ...], seconds: float
 ) -> Approval:
     made = _approval(asked, answer.outcome, answer.by, seconds)
     reason = visible(answer.reason or answer.edit, limit=400)
@@ -184,7 +180,7 @@ def _write(
     return approval
 
 
-def _approval(asked: "Asked", outcome: Any, by: str, seconds: float) -> Approval:
+def _approval(asked: Asked, outcome: Any, by: str, seconds: float) -> Approval:
     return Approval(
         gate=asked.gate,
         outcome=outcome,
@@ -198,7 +194,7 @@ def _approval(asked: "Asked", outcome: Any, by: str, seconds: float) -> Approval
 
 
 def _append(
-    store: Store, run_id: str, approval: Approval, more: dict[str, Any], answer: "Answer | None"
+    store: Store, run_id: str, approval: Approval, more: dict[str, Any], answer: Answer | None
 ) -> None:
     body = {**approval.model_dump(mode="json"), **more}
     signed = _signed(store, run_id, "decided", body, answer)
@@ -206,7 +202,7 @@ def _append(
     store.ledger.append_in_transaction(run_id, "decided", approval.by, text, signed)
 
 
-def _write_grant(store: Store, run_id: str, asked: "Asked", approval: Approval, answer: "Answer") -> None:
+def _write_grant(store: Store, run_id: str, asked: Asked, approval: Approval, answer: Answer) -> None:
     wish = answer.grant
     if wish is None:
         return
@@ -229,7 +225,7 @@ def _write_grant(store: Store, run_id: str, asked: "Asked", approval: Approval, 
 
 
 def _signed(
-    store: Store, run_id: str, kind: str, body: dict[str, Any], answer: "Answer | None"
+    store: Store, run_id: str, kind: str, body: dict[str, Any], answer: Answer | None
 ) -> dict[str, Any]:
     """The body with its signature, if whoever answers has a key."""
     if answer is None or answer.signer is None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from eucentric.agent.consent.figures import Figures, figures_of
 from eucentric.agent.consent.rules import Rule, RuleBook
-from eucentric.agent.executor import validated
 from eucentric.agent.readback import named_state
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.request import SpecimenCard
 from eucentric.core.text import visible
 from eucentric.instruments.instrument import Instrument
+from eucentric.tools.arguments import validated
 from eucentric.tools.base import Setting, Tool
 from eucentric.tools.catalogue import tool_named
 

@@ -7,8 +7,8 @@ or one that takes two people. What it lets pass the executor still holds against
 
 import contextlib
 import re
-from typing import TYPE_CHECKING
 
+from eucentric.agent.consent.asked import Asked
 from eucentric.agent.consent.policy import outside
 from eucentric.core.approval import Grant
 from eucentric.core.clock import utc_now
@@ -17,9 +17,6 @@ from eucentric.core.event import Event
 from eucentric.core.roles import at_least
 from eucentric.core.store import Store
 from eucentric.core.text import visible
-
-if TYPE_CHECKING:
-    from eucentric.agent.gate import Asked
 
 MOST_HOURS = 24.0
 """No grant lives longer."""
@@ -55,7 +52,7 @@ def live(store: Store) -> list[Grant]:
     ]
 
 
-def covering(store: Store, asked: "Asked") -> Grant | None:
+def covering(store: Store, asked: Asked) -> Grant | None:
     """The grant that answers a question, the one that ends first if there are several."""
     needs = asked.needs
     if needs.impact == "high" or needs.approvers > 1 or needs.signed or asked.held or not asked.class_binding:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from eucentric.agent.consent.asked import Asked
 from eucentric.agent.consent.deciding import approval_of
-from eucentric.agent.gate import Asked
 from eucentric.core.approval import GRANTING
 from eucentric.core.canonical import digest
 from eucentric.core.event import Event

@@ -7,10 +7,11 @@ or the end of the approval, which parks the run: then no act could follow, and n
 
 import time
 
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.custody.control import ABORTED, FINISHED, Control, Wishes, began, control_of
 from eucentric.agent.custody.suspenders import Suspenders, Trip, suspenders_of
 from eucentric.agent.custody.taking import Taking
-from eucentric.agent.gate import Answer, Asked, Channel
+from eucentric.agent.gate import Channel
 from eucentric.agent.observer import Observer
 from eucentric.agent.run import Run
 from eucentric.core.clock import utc_now

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from eucentric.agent.dose.book import Charge, DoseBook
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.dose.map import place_dose
-from eucentric.agent.dose.stays import Errors
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.core.errors import BadInput
 from eucentric.core.event import Event
 from eucentric.core.request import SpecimenCard

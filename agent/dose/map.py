@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.agent.dose.book import Charge, DoseBook
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.dose import PlaceDose, PlaceExposure
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from eucentric.agent.auditing.past import NoMicroscope
-from eucentric.agent.executor import validated
 from eucentric.agent.preview.outlook import outlook
 from eucentric.agent.run import Run
 from eucentric.core.errors import BadInput, EucentricError
@@ -18,6 +16,8 @@ from eucentric.core.instrument import MicroscopeState, Outlook, Reading, StageMo
 from eucentric.core.plan import Plan, Step
 from eucentric.core.request import SpecimenCard
 from eucentric.instruments.capabilities import Capabilities
+from eucentric.instruments.no_microscope import NoMicroscope
+from eucentric.tools.arguments import validated
 from eucentric.tools.base import Context, Foreseen
 from eucentric.tools.catalogue import tool_named
 

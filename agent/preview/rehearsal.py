@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from eucentric.agent.consent.figures import figures_of
-from eucentric.agent.executor import validated
 from eucentric.agent.preview.legs import Leg
 from eucentric.agent.preview.walk import Row, Walk
 from eucentric.agent.preview.walk_dose import book_dose, fields_deep, survey_dose
@@ -20,6 +19,7 @@ from eucentric.core.instrument import Reading
 from eucentric.core.plan import Step
 from eucentric.core.text import named
 from eucentric.core.units import echo
+from eucentric.tools.arguments import validated
 from eucentric.tools.base import Tool
 from eucentric.tools.catalogue import tool_named
 from eucentric.tools.tilting.arrive import TiltArgs

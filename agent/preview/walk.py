@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from eucentric.agent.dose.book import stage_error_um
+from eucentric.agent.dose.stage_errors import stage_error_um
 from eucentric.agent.preview.legs import Leg
 from eucentric.core.base import Model
 from eucentric.core.calls import Cost, Risk

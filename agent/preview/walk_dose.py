@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from eucentric.agent.dose.book import stage_error_um
+from eucentric.agent.dose.stage_errors import stage_error_um
 from eucentric.agent.preview.walk import Walk
 from eucentric.core.calls import Cost
 from eucentric.tools.scanning import predicted_dose

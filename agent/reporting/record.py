@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from eucentric.agent.consent.deciding import approval_of
-from eucentric.agent.dose.book import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.preview.preview import Preview
 from eucentric.core.base import Model
 from eucentric.core.calls import Approval, Envelope, Finding, ToolResult

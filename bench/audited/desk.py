@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.agent.conduct import conduct, new_run, take_up
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.consent.deciding import decide
 from eucentric.agent.custody.control import Control, ask
-from eucentric.agent.gate import Answer, Asked, question
+from eucentric.agent.gate import question
 from eucentric.agent.grammar import GrammarPlanner
 from eucentric.agent.likeness import Again
 from eucentric.agent.outcome import RunOutcome

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from eucentric.agent.channels import Nobody
-from eucentric.agent.gate import Answer, Asked, GrantWish
+from eucentric.agent.consent.asked import Answer, Asked, GrantWish
 from eucentric.bench.audited.desk import YES, Answers, Desk, image, plan, series, step
 from eucentric.bench.campaign import REQUEST
 from eucentric.core.plan import Plan, Step

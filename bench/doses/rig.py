@@ -7,7 +7,7 @@ from typing import Any
 
 from eucentric.agent.acting.acts import GatedMicroscope, named_state
 from eucentric.agent.consent.permit import Permit, Terms, binding_of, expiry
-from eucentric.agent.dose.book import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.executor import Executor
 from eucentric.agent.run import Run
 from eucentric.bench.approved import on_record

@@ -8,9 +8,8 @@ import contextlib
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,10 @@ from eucentric.agent.executor import Executor
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.bench.approved import on_record
-from eucentric.bench.fuzzing.calls import REACH_UM, Draft
+from eucentric.bench.fuzzing.bounds import BUDGET, NARROW, STRICT, WIDE
+from eucentric.bench.fuzzing.calls import Draft
+from eucentric.bench.fuzzing.seats import Seat, Unguarded
+from eucentric.bench.fuzzing.tally import Tally
 from eucentric.bench.spying.limits import SHIPPED, TIGHT
 from eucentric.bench.spying.spy import TOLERANCE, Account, Grant, Inner, Spy, Watch, facts_of
 from eucentric.core.calls import Approval, Envelope, ToolCall
@@ -30,66 +32,9 @@ from eucentric.core.request import SpecimenCard
 from eucentric.core.store import Store
 from eucentric.instruments.cards import card_of_twin
 from eucentric.instruments.guard import Guard
-from eucentric.instruments.limits import Limits
 from eucentric.instruments.limits_file import limits_of
 from eucentric.instruments.twin import TwinDriver, load_world
 
-BUDGET = 2e4
-"""Of the specimen card [e/Å²]."""
-NARROW: dict[str, Any] = {
-    "tools": ("move_stage", "set_optics", "acquire_image", "acquire_series", "survey", "insert_detector"),
-    "max_frames": 2000,
-    "max_dose_e_per_a2": 1.5e4,
-    "x_um": (-REACH_UM, REACH_UM),
-    "y_um": (-REACH_UM, REACH_UM),
-    "z_um": (-10.0, 10.0),
-    "alpha_deg": (-5.0, 5.0),
-    "beta_deg": (-5.0, 5.0),
-    "max_probe_current_pa": 100.0,
-    "max_seconds": 1e6,
-}
-"""A campaign as a person would grant it."""
-WIDE: dict[str, Any] = NARROW | {
-    **dict.fromkeys(("x_um", "y_um", "z_um", "alpha_deg", "beta_deg"), (-1e5, 1e5)),
-    "max_probe_current_pa": 1e6,
-    "max_dose_e_per_a2": 1e9,
-}
-"""An approval that bounds nothing: only the instrument's own limits and the card are left to refuse."""
-_AXIS = {"max_step": 80.0, "max_excursion": 150.0, "max_per_minute": 800.0, "max_path": 3000.0}
-STRICT = Limits.model_validate(
-    {
-        "version": 1,
-        "instrument": "SIMULATED *",
-        "author": "the bench",
-        "axes": {
-            "x_um": {"lower": -400.0, "upper": 400.0, **_AXIS},
-            "y_um": {"lower": -400.0, "upper": 400.0, **_AXIS},
-            "z_um": {"lower": -50.0, "upper": 50.0, "max_step": 30.0, "max_excursion": 20.0, "max_path": 200.0},
-            "alpha_deg": {
-                "lower": -20.0, "upper": 20.0, "max_step": 6.0, "max_excursion": 15.0, "max_path": 90.0,
-            },
-            "beta_deg": {"lower": -15.0, "upper": 15.0, "max_step": 10.0},
-        },
-        "optics": {
-            "defocus_nm": {
-                "lower": -2000.0, "upper": 2000.0, "max_step": 1000.0, "max_excursion": 1500.0,
-                "max_path": 20_000.0,
-            },
-            "beam_shift_x_nm": {"lower": -1000.0, "upper": 1000.0},
-            "beam_shift_y_nm": {"lower": -1000.0, "upper": 1000.0},
-            "probe_current_pa": {"lower": 5.0, "upper": 400.0},
-            "fov_nm": {"lower": 0.6, "upper": 20_000.0},
-        },
-        "detectors": {
-            "haadf": {"max_probe_current_pa": 300.0, "max_charge_pc": 6.0},
-            "bf": {"max_probe_current_pa": 90.0, "max_charge_pc": 3.0},
-        },
-        "exclusions": [
-            {"detectors": ["bf"], "when": {"probe_current_pa": [100.0, 1e6]}, "reason": "wears out"},
-        ],
-    }
-)  # fmt: skip
-"""What `spy_limits.TIGHT` says, as staff would write it."""
 _SI = {
     "x_um": 1e-6,
     "y_um": 1e-6,
@@ -97,125 +42,6 @@ _SI = {
     "alpha_deg": 0.017453292519943295,
     "beta_deg": 0.017453292519943295,
 }
-
-
-@dataclass
-class Tally:
-    """What became of the calls."""
-
-    made: int = 0
-    executed: int = 0
-    """Ended well, and something arrived at the driver."""
-    read: int = 0
-    """Ended well without a command: reading, or the recorded result of an earlier call."""
-    refused: Counter[str] = field(default_factory=Counter)
-    broke: Counter[str] = field(default_factory=Counter)
-    touched: int = 0
-    """Instruments that were given to staff: on a worn stage a move may be missed, and the next one then collides."""
-    cpu_s: list[float] = field(default_factory=list)
-    """Of each executed call, without the time inside the driver [s]."""
-    kinds: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, kind: str, outcome: str, watch: Watch, cpu_s: float, what: str) -> None:
-        """One call."""
-        with self.lock:
-            self.made += 1
-            self.kinds[kind] += 1
-            if outcome == "done" and watch.arrived:
-                self.executed += 1
-                self.cpu_s.append(cpu_s)
-            elif outcome == "done":
-                self.read += 1
-            elif outcome == "broke":
-                self.broke[what] += 1
-            else:
-                self.refused[outcome] += 1
-
-
-class Seat:
-    """A guard as one lease holder sees it (what a host's client is in another process)."""
-
-    def __init__(self, guard: Guard) -> None:
-        self.guard, self.epoch = guard, 0
-
-    def lease(self, owner: str) -> int:
-        """Take the lease and keep its epoch."""
-        self.epoch = self.guard.lease(owner)
-        return self.epoch
-
-    def release(self) -> None:
-        """Give it back."""
-        self.guard.release(epoch=self.epoch)
-
-    def __getattr__(self, name: str) -> Any:
-        """Commands carry the epoch; reading, blank and stop need none."""
-        found = getattr(self.guard, name)
-        if name not in ("move", "set_optics", "insert", "acquire", "wait", "clear_hold"):
-            return found
-
-        def fenced(*args: Any, **more: Any) -> Any:
-            return found(*args, epoch=self.epoch, **more)
-
-        return fenced
-
-
-class Unguarded:
-    """The driver with nothing in between: what a guard that checks nothing would let through."""
-
-    def __init__(self, driver: Spy) -> None:
-        self.driver, self.never = driver, threading.Event()
-
-    def lease(self, owner: str) -> int:
-        return 1
-
-    def release(self, **_: Any) -> None:
-        return None
-
-    def clear_hold(self, by: str, **_: Any) -> None:
-        return None
-
-    def state(self) -> Any:
-        return self.driver.read()
-
-    def held(self) -> str | None:
-        return None
-
-    def incarnation(self) -> str:
-        return "unguarded"
-
-    def outcome(self, token: str) -> tuple[None, tuple[()]]:
-        return None, ()
-
-    def move(self, targets: dict[str, float], **_: Any) -> Any:
-        self.driver.move(targets, self.never)
-        return self.driver.read()
-
-    def set_optics(self, values: dict[str, float], **_: Any) -> Any:
-        self.driver.set_optics(values, self.never)
-        return self.driver.read()
-
-    def acquire(self, scan: Any, **_: Any) -> Any:
-        self.driver.set_blank(False)
-        try:
-            return self.driver.acquire(scan, self.never)
-        finally:
-            self.driver.set_blank(True)
-
-    def insert(self, detector: str, inside: bool, **_: Any) -> Any:
-        self.driver.insert(detector, inside, self.never)
-        return self.driver.read()
-
-    def wait(self, seconds: float, **_: Any) -> None:
-        self.driver.wait(seconds, self.never)
-
-    def blank(self, reason: str) -> bool:
-        return True
-
-    stop = blank
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.driver, name)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import Any
 from eucentric.agent.acting.acts import GatedMicroscope
 from eucentric.agent.consent.permit import Terms
 from eucentric.bench.fuzzing import calls
-from eucentric.bench.fuzzing.rig import BUDGET, NARROW, WIDE, Rig
+from eucentric.bench.fuzzing.bounds import BUDGET, NARROW, WIDE
+from eucentric.bench.fuzzing.rig import Rig
 from eucentric.bench.spying.spy import Watch
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import EucentricError

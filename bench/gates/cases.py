@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.agent.channels import Nobody
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.consent.rules import RuleBook
-from eucentric.agent.gate import Answer, Asked
 from eucentric.agent.run import Run
 from eucentric.bench.gates.judge import Verdict, judged
 from eucentric.bench.gates.rig import Rig, Say, Waits, answering, writing

@@ -11,9 +11,10 @@ from typing import Any
 
 from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import conduct, new_run, take_up
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.consent.deciding import decide
 from eucentric.agent.consent.rules import BUILT_IN, Rule, RuleBook, Rules
-from eucentric.agent.gate import Answer, Asked, Channel, question
+from eucentric.agent.gate import Channel, question
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Situation
 from eucentric.agent.recovery import recover

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.agent.conduct import conduct, new_run
-from eucentric.agent.gate import Answer, Asked
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.grammar import GrammarPlanner
 from eucentric.agent.llm.client import ChatClient
 from eucentric.agent.llm.planner import LlmPlanner

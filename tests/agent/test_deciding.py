@@ -8,11 +8,12 @@ from workbench import IMAGE, Person, Planned, image, step
 
 from eucentric.agent.channels import Nobody
 from eucentric.agent.consent import grants
+from eucentric.agent.consent.asked import Answer, GrantWish
 from eucentric.agent.consent.deciding import decide, decision
 from eucentric.agent.consent.onrecord import lacking
 from eucentric.agent.consent.rejections import steps_sha256
 from eucentric.agent.consent.rules import Rule, RuleBook, Rules
-from eucentric.agent.gate import Answer, GrantWish, open_gate, question
+from eucentric.agent.gate import open_gate, question
 from eucentric.core.approval import Approval, Needs
 from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.operators import register

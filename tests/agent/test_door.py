@@ -6,9 +6,9 @@ import pytest
 from workbench import IMAGE, URI, Person, image, step
 
 from eucentric.agent.acting.acts import GatedMicroscope
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.consent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.executor import Executor
-from eucentric.agent.gate import Answer
 from eucentric.agent.readback import named_state
 from eucentric.agent.session import Observer
 from eucentric.bench.approved import on_record

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from workbench import IMAGE, Person, image, step
 
-from eucentric.agent.dose.book import Charge, DoseBook
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.dose.history import KINDS, history
 from eucentric.agent.dose.map import grid, place_dose, places, tiles
-from eucentric.agent.dose.stays import Errors
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.core.errors import BadInput
 from eucentric.core.instrument import Located
 from eucentric.core.plan import Step

@@ -6,7 +6,7 @@ from workbench import step
 from eucentric.agent.acting.acts import GatedMicroscope
 from eucentric.agent.auditing import why
 from eucentric.agent.dose.book import DoseBook
-from eucentric.agent.dose.stays import Errors
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.preview.preview import preview
 from eucentric.agent.readback import named_state
 from eucentric.core.calls import ToolCall

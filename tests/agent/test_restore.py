@@ -4,9 +4,9 @@ import pytest
 from workbench import Person, image, step
 
 from eucentric.agent.conduct import take_up
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.custody.control import Control, ask
 from eucentric.agent.custody.restore import Snapshot, restored_words
-from eucentric.agent.gate import Answer
 from eucentric.agent.session import Observer
 from eucentric.core.errors import InstrumentFault, MoveNotReached
 from eucentric.core.instrument import MicroscopeState, OpticsChange

@@ -5,6 +5,7 @@ import pytest
 from workbench import IMAGE, URI, Person, Planned, image, step
 
 from eucentric.agent.channels import ByPolicy, Nobody
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.consent.explain import explained, parsed
 from eucentric.agent.consent.figures import figures_of, known_figures
 from eucentric.agent.consent.policy import load_policy
@@ -19,7 +20,6 @@ from eucentric.agent.consent.rules import (
     satisfied,
     strictest,
 )
-from eucentric.agent.gate import Answer
 from eucentric.agent.readback import named_state
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput

@@ -7,7 +7,7 @@ import pytest
 
 from eucentric.agent.acting import exposure
 from eucentric.agent.dose.book import DoseBook
-from eucentric.agent.dose.stays import Errors
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.bench import dose
 from eucentric.bench.doses.plans import Plans
 from eucentric.knowledge import dose as arithmetic

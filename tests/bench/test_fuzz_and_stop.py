@@ -13,7 +13,9 @@ import pytest
 
 from eucentric.bench import fuzz, stop
 from eucentric.bench.fuzzing import scenes as fuzz_scenes
-from eucentric.bench.fuzzing.rig import NARROW, WIDE, Rig, Tally
+from eucentric.bench.fuzzing.bounds import NARROW, WIDE
+from eucentric.bench.fuzzing.rig import Rig
+from eucentric.bench.fuzzing.tally import Tally
 from eucentric.bench.spying.limits import SHIPPED, TIGHT, collides
 from eucentric.bench.spying.spy import Account, Grant, Spy, Watch, dose_of, facts_of
 from eucentric.core import stop_early
