@@ -4,7 +4,8 @@ from typing import Final
 
 from eucentric.agent.grammar.quantities import UNITS, read_unit
 from eucentric.agent.grammar.tokens import Token
-from eucentric.agent.grammar.words import NUMBER_WORDS, fold
+from eucentric.agent.grammar.vocabulary import NUMBER_WORDS
+from eucentric.agent.grammar.words import fold
 
 _COUNTABLE: Final = frozenset(
     {

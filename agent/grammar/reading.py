@@ -11,6 +11,7 @@ from eucentric.agent.grammar import (
     recommending,
     refusals,
     stage,
+    stage_places,
 )
 from eucentric.agent.grammar.campaign import Work
 from eucentric.agent.grammar.clauses import Clause
@@ -170,7 +171,7 @@ class Reading:
             clause.has("POSITION", "IT", "ELEMENT") or clause.said("PLACE", "POSITION", "STAGE")
         ):
             self._close()
-            stage.save(clause, draft)
+            stage_places.save(clause, draft)
         elif clause.has("REPORT") and not imaging.wants_image(clause):
             self._close()
             analysis.report(clause, draft)

@@ -9,7 +9,8 @@ from eucentric.agent.grammar.number_words import named_numbers
 from eucentric.agent.grammar.numerals import FIELD, field, numeric
 from eucentric.agent.grammar.phrases import lasting, phrases, share_units
 from eucentric.agent.grammar.tokens import Sentence, Token
-from eucentric.agent.grammar.words import ENTRIES, GERMAN, NUMBER_WORDS, fold, guess
+from eucentric.agent.grammar.vocabulary import NUMBER_WORDS
+from eucentric.agent.grammar.words import ENTRIES, GERMAN, fold, guess
 
 _QUOTES: Final = re.compile(
     r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)'[^'\n]{3,}'(?!\w)"
