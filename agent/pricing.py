@@ -97,11 +97,15 @@ def question_of(
     needs = rated(run, plan, shown)
     if state.held:
         needs = needs.model_copy(update={"impact": "high"})
-    notes = [*notes, ("Second look", looks), ("Put back", restored_words(plan, state))]
-    notes += [("Ends", f"at the latest when {end.words()}")] if end else []
-    notes += [("Done before", line) for line in twins(run.store, run, plan)]
-    notes += [("Near", near_words(shown, run.capabilities))]
-    notes += [("Needs", text) for text in _needs_lines(run, needs)]
+    lines = [
+        *notes,
+        ("Second look", looks),
+        ("Put back", restored_words(plan, state)),
+        *([("Ends", f"at the latest when {end.words()}")] if end else []),
+        *(("Done before", line) for line in twins(run.store, run, plan)),
+        ("Near", near_words(shown, run.capabilities)),
+        *(("Needs", text) for text in _needs_lines(run, needs)),
+    ]
     capabilities, label = run.instrument.capabilities(), run.rules.label
     one, like = (
         binding_of(Terms.of(whose, capabilities, label), state).sha256
@@ -109,7 +113,7 @@ def question_of(
     )
     return Asked(
         gate=gate,
-        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes),
+        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=lines),
         binding=one,
         envelope=envelope,
         plan=plan.model_dump(mode="json"),

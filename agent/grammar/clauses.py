@@ -1,5 +1,6 @@
 """A sentence in clauses, each one thing to do, in the order in which they were said."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -111,13 +112,20 @@ class Clause:
     ) -> Token | None:
         """The closest word of `concepts` that no other number separates from `token`."""
         at = self.tokens.index(token)
-        for step in range(1, max(before, after) + 1):
-            for index, limit in ((at + step, after), (at - step, before)):
-                if step <= limit and 0 <= index < len(self.tokens) and self._open(at, index):
-                    other = self.tokens[index]
-                    if other.concept in concepts and (index < at or other.concept not in _BEFORE):
-                        return other
+        for index in self._outwards(at, before, after):
+            other = self.tokens[index]
+            fits = other.concept in concepts and (index < at or other.concept not in _BEFORE)
+            if fits and self._open(at, index):
+                return other
         return None
+
+    def _outwards(self, at: int, before: int, after: int) -> Iterator[int]:
+        """Places around one, the nearest first, and of two as near the later one first."""
+        for step in range(1, max(before, after) + 1):
+            if step <= after and at + step < len(self.tokens):
+                yield at + step
+            if step <= before and at - step >= 0:
+                yield at - step
 
     def _open(self, one: int, two: int) -> bool:
         low, high = min(one, two), max(one, two)

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from eucentric.agent.grammar.quantities import Measured, Number, read_number, read_unit
-from eucentric.agent.grammar.tokens import Sentence, Token
+from eucentric.agent.grammar.tokens import Kind, Sentence, Token
 from eucentric.agent.grammar.words import ENTRIES, fold
 
 _TIMES: Final = re.compile(r"\s*(?:px|pixels?)?\s*(?:[x×*✕]|by|mal|times)\s*(?=[\d.])", re.I)
@@ -158,17 +158,22 @@ def _two_numbers(text: str, at: int, first: Number, sentence: Sentence) -> Token
     upper = read_number(text, dash.end(), german=sentence.german) if dash else None
     measured = read_unit(text, upper.end, upper.value) if upper else None
     if upper and measured and measured.dim not in {"px", "mag"}:
-        low = read_unit(text, upper.end, first.value)
-        return Token(
-            "range",
-            text[at : measured.end],
-            at,
-            measured.end,
-            value=low.value if low else first.value,
-            second=measured.value,
-            dim=measured.dim,
-        )
+        return _two("range", text, at, first, upper, measured)
     return None
+
+
+def _two(kind: Kind, text: str, at: int, first: Number, second: Number, measured: Measured) -> Token:
+    """Two numbers before one unit, which is for both: '5 x 10 nm', '5-10 nm'."""
+    low = read_unit(text, second.end, first.value)
+    return Token(
+        kind,
+        text[at : measured.end],
+        at,
+        measured.end,
+        value=low.value if low else first.value,
+        second=measured.value,
+        dim=measured.dim,
+    )
 
 
 def _product(text: str, at: int, first: Number, second: Number, sentence: Sentence) -> Token | None:
@@ -186,16 +191,7 @@ def _product(text: str, at: int, first: Number, second: Number, sentence: Senten
             dim="time",
         )
     if measured and measured.dim == "length":
-        low = read_unit(text, second.end, first.value)
-        return Token(
-            "area",
-            text[at : measured.end],
-            at,
-            measured.end,
-            value=low.value if low else first.value,
-            second=measured.value,
-            dim="length",
-        )
+        return _two("area", text, at, first, second, measured)
     if measured and measured.dim != "px":
         return None
     end = measured.end if measured else second.end

@@ -87,25 +87,9 @@ def preview(
     walk.reach = {key: [stage[key].reported if key in stage else 0.0] for key in _AXES}
     take_steps(plan.steps, walk, 1)
     _check_limits(walk)
-    origin = {key: reading.reported for key, reading in stage.items()}
-    inserted = [name for name, inside in setting.state.inserted.items() if inside]
-    walk.problems += path_problems(
-        walk.legs, origin, setting.capabilities, limits, setting.state.holder, inserted
-    )
+    _check_way(walk, limits)
     worst = max(walk.worst, walk.shared)
-    if worst > budget_e_per_a2:
-        walk.problems.append(
-            "; ".join(
-                [
-                    f"worst case {worst:.3g} e/Å² at one place passes the budget of {budget_e_per_a2:.3g}",
-                    *walk.notes,
-                ]
-            )
-        )
-    if walk.elsewhere > budget_e_per_a2:
-        walk.problems.append(
-            f"{walk.elsewhere:.3g} e/Å² beside a target passes the budget of {budget_e_per_a2:.3g}"
-        )
+    _check_budget(walk, worst, budget_e_per_a2)
     return Preview(
         rows=tuple(walk.rows),
         seconds=walk.seconds,
@@ -122,6 +106,24 @@ def preview(
         notes=tuple(walk.notes),
         asks=walk.asks,
     )
+
+
+def _check_way(walk: Walk, limits: Limits | None) -> None:
+    """The stage's path as a whole: steps, excursion, room between the pole pieces."""
+    state = walk.setting.state
+    origin = {key: reading.reported for key, reading in state.stage.items()}
+    inserted = [name for name, inside in state.inserted.items() if inside]
+    walk.problems += path_problems(
+        walk.legs, origin, walk.setting.capabilities, limits, state.holder, inserted
+    )
+
+
+def _check_budget(walk: Walk, worst: float, budget: float) -> None:
+    if worst > budget:
+        passed = f"worst case {worst:.3g} e/Å² at one place passes the budget of {budget:.3g}"
+        walk.problems.append("; ".join([passed, *walk.notes]))
+    if walk.elsewhere > budget:
+        walk.problems.append(f"{walk.elsewhere:.3g} e/Å² beside a target passes the budget of {budget:.3g}")
 
 
 def _check_limits(walk: Walk) -> None:

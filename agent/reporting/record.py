@@ -250,12 +250,13 @@ def _request(events: Iterable[Event], reader: _Reader) -> Request | None:
 
 
 def _software(events: Iterable[Event]) -> str:
-    for event in events:
-        if event.kind in ("requested", "resumed"):
-            for name in ("software", "version", "eucentric"):
-                if isinstance(event.body.get(name), str):
-                    return str(event.body[name])
-    return ""
+    said = (
+        event.body.get(name)
+        for event in events
+        if event.kind in ("requested", "resumed")
+        for name in ("software", "version", "eucentric")
+    )
+    return next((text for text in said if isinstance(text, str)), "")
 
 
 def _calls(events: Iterable[Event], reader: _Reader) -> tuple[CallRecord, ...]:
