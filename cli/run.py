@@ -99,7 +99,7 @@ def perform(
         current.until = end
         outcome = conduct(
             current, asked, engine, channel, console, plan_only=plan_only,
-            prepare=lambda session: stop_on_interrupt(session, uri, console),
+            prepare=lambda session: stop_on_interrupt(session, uri),
         )  # fmt: skip
     finally:
         handle.close()
@@ -148,7 +148,7 @@ def make_channel(approve: str, uri: str, console: "Console", as_json: bool) -> "
     return ByPolicy(policy, sha, approve, console.say)
 
 
-def stop_on_interrupt(session: "Session", uri: str, console: "Console") -> None:
+def stop_on_interrupt(session: "Session", uri: str) -> None:
     """Ctrl-C and SIGTERM blank the beam first, through the stop socket, and then end the run in order."""
     from eucentric.core import stop as stopping
 

@@ -212,6 +212,12 @@ def _write_grant(store: Store, run_id: str, asked: Asked, approval: Approval, an
             "high impact, or two people needed: each one is asked",
             "approve this one alone",
         )
+    if wish.hours > grants.MOST_HOURS:
+        raise ApprovalRefused(
+            f"a grant of {wish.hours:g} h",
+            f"none lives longer than {grants.MOST_HOURS:g} h",
+            "grant it again then",
+        )
     most = wish.dose_e_per_a2 or asked.envelope.max_dose_e_per_a2
     envelope = asked.envelope.model_copy(update={"max_dose_e_per_a2": most})
     grant = Grant(

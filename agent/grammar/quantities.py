@@ -146,7 +146,7 @@ def _plain_unit(text: str, at: int, value: float) -> Measured | None:
         return None
     raw = match["unit"]
     known = UNITS.get(raw.lower().replace("Å", "å"))
-    if known is None or _is_a_word(raw, match["gap"], text[match.end() :]):
+    if known is None or _is_a_word(raw, text[match.end() :]):
         return None
     dim, unit = known
     note = ""
@@ -160,7 +160,7 @@ def _plain_unit(text: str, at: int, value: float) -> Measured | None:
     return Measured(dim, number, match.end(), unit, note)
 
 
-def _is_a_word(raw: str, gap: str, rest: str) -> bool:
+def _is_a_word(raw: str, rest: str) -> bool:
     """Letters that are only a unit in the right place: '5 a b' is no ångström, '3 m' is metres."""
     if raw == "a" or (raw in {"M", "H", "S"}):
         return True

@@ -89,8 +89,8 @@ def _one_value(
     amount = _amount(clause, token, axis, draft)
     if amount is None:
         return None
-    sign = _sign(clause, word, turn, axis, begin, at, end, draft)
-    relative, absolute = _mode(clause, token, word, turn, begin, at)
+    sign = _sign(clause, word, turn, axis, (begin, end), draft)
+    relative, absolute = _mode(clause, word, turn, begin, at)
     token.used = True
     return Value(axis, sign * amount, relative, absolute)
 
@@ -125,12 +125,10 @@ def _sign(
     word: Token | None,
     turn: Token | None,
     axis: str,
-    begin: int,
-    at: int,
-    end: int,
+    span: tuple[int, int],
     draft: Draft,
 ) -> float:
-    near = clause.tokens[begin:end]
+    near = clause.tokens[slice(*span)]
     sign = -1.0 if any(token.concept == "NEGATIVE" for token in near) else 1.0
     if word is not None and _minus_before(clause, word):
         sign = -sign
@@ -154,9 +152,7 @@ def _minus_before(clause: Clause, word: Token) -> bool:
     )
 
 
-def _mode(
-    clause: Clause, token: Token, word: Token | None, turn: Token | None, begin: int, at: int
-) -> tuple[bool, bool]:
+def _mode(clause: Clause, word: Token | None, turn: Token | None, begin: int, at: int) -> tuple[bool, bool]:
     """(relative was said, absolute was said)."""
     lead = clause.tokens[begin:at]
     delta = word is not None and word.text.lower().startswith("d") and len(word.text) <= 6

@@ -19,7 +19,6 @@ class Child:
     """A forked process; with `terminal` it has a pseudo-terminal and somebody who reads and types."""
 
     def __init__(self, work: Callable[[], int | None], output: Path, *, terminal: bool = False) -> None:
-        self.begun_s = time.time()
         self.output = output
         self.code: int | None = None
         self.read = b""

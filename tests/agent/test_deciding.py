@@ -242,6 +242,14 @@ def test_a_high_impact_question_can_not_be_granted(bench):
     assert grants.grants_of(bench.store) == []
 
 
+def test_no_grant_lives_longer_than_a_day(bench):
+    asked = parked(bench)
+    with pytest.raises(ApprovalRefused, match="none lives longer than 24 h"):
+        decide(bench.store, bench.run.id, asked, yes(grant=GrantWish(3, 24.1)))
+    assert decision(bench.store, bench.run.id, asked.gate) is None
+    assert grants.grants_of(bench.store) == []
+
+
 def _use(folder, run_id, barrier, answers):
     from eucentric.agent.consent.deciding import answered_by_grant
 
