@@ -19,7 +19,7 @@ from eucentric.bench.fuzzing import scenes
 from eucentric.bench.fuzzing.rig import Rig
 from eucentric.bench.fuzzing.scenes import Scene, play
 from eucentric.bench.fuzzing.tally import Tally
-from eucentric.bench.spying.spy import Account
+from eucentric.bench.spying.account import Account
 
 CALLS, QUICK_CALLS = 100_000, 2_000
 _STRETCH = 250

@@ -24,8 +24,9 @@ from eucentric.bench.fuzzing.bounds import BUDGET, NARROW, STRICT, WIDE
 from eucentric.bench.fuzzing.calls import Draft
 from eucentric.bench.fuzzing.seats import Seat, Unguarded
 from eucentric.bench.fuzzing.tally import Tally
+from eucentric.bench.spying.account import Account, Grant, Watch, facts_of
 from eucentric.bench.spying.limits import SHIPPED, TIGHT
-from eucentric.bench.spying.spy import TOLERANCE, Account, Grant, Inner, Spy, Watch, facts_of
+from eucentric.bench.spying.spy import TOLERANCE, Inner, Spy
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import EucentricError
 from eucentric.core.request import SpecimenCard

@@ -12,7 +12,7 @@ from eucentric.agent.consent.permit import Terms
 from eucentric.bench.fuzzing import calls
 from eucentric.bench.fuzzing.bounds import BUDGET, NARROW, WIDE
 from eucentric.bench.fuzzing.rig import Rig
-from eucentric.bench.spying.spy import Watch
+from eucentric.bench.spying.account import Watch
 from eucentric.core.calls import Approval, Envelope, ToolCall
 from eucentric.core.errors import EucentricError
 from eucentric.core.instrument import OpticsChange, Scan, StageMove

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from eucentric.bench.spying.spy import Watch
+from eucentric.bench.spying.account import Watch
 
 
 @dataclass

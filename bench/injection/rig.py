@@ -23,8 +23,9 @@ from eucentric.agent.planner import Planner
 from eucentric.agent.safety_first import SafetyFirst
 from eucentric.bench.injection.model import Model
 from eucentric.bench.injection.product import command_line, part
+from eucentric.bench.spying.account import Account, Grant, Watch, facts_of
 from eucentric.bench.spying.limits import SHIPPED
-from eucentric.bench.spying.spy import TOLERANCE, Account, Grant, Spy, Watch, facts_of
+from eucentric.bench.spying.spy import TOLERANCE, Spy
 from eucentric.core.approval import Envelope
 from eucentric.core.event import Event
 from eucentric.core.request import Request, SpecimenCard

@@ -1,22 +1,21 @@
 """A spy between guard and driver: it judges every command that arrives, by limits and arithmetic of its own.
 
 Nothing here is shared with what it judges: no guard, no permit, no dose book, no conversion of units. The
-limits (`spy_limits`) were typed by hand, in SI. What was approved it
-is told by whoever drives the test, who knows which approvals are real and which were forged. A command that
-breaks a rule is written down and passed on, so that the next ones meet the same instrument.
+limits (`limits`) were typed by hand, in SI. What was approved it is told by whoever drives the test, who knows which
+approvals are real and which were forged. A command that breaks a rule is written down and passed on, so that the
+next ones meet the same instrument.
 """
 
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from eucentric.bench.spying.account import Account, Exposed, Grant, Watch, facts_of
 from eucentric.bench.spying.limits import (
     DWELL_S,
     EDGE_PX,
@@ -35,76 +34,6 @@ _SLACK = 1 + 1e-6
 _ELECTRON_C = 1.602176634e-19
 TOLERANCE = {"ideal": (1e-10, 1e-6), "worn": (6e-8, 5.3e-4)}
 """How far a stage may read back from where it was sent [m, rad]."""
-
-
-@dataclass(frozen=True, eq=False)
-class Grant:
-    """What a person allowed, in SI, as the driver of the test knows it."""
-
-    tools: tuple[str, ...]
-    box: Mapping[str, tuple[float, float]]
-    """Where each axis may be sent, and stand during a scan."""
-    frames: int
-    dose_e_per_a2: float
-    """At any place: the smaller of approval and specimen card."""
-    current_a: float
-    electrons: float
-    """In all."""
-    until_s: float
-    """Instrument time."""
-    until_wall_s: float
-    """`time.time()`."""
-    facts: tuple[Any, ...]
-    """`facts_of` the instrument when it was approved."""
-
-
-@dataclass
-class Watch:
-    """One call under observation, in the thread that makes it."""
-
-    grant: Grant | None
-    """What is in force for it; None: nothing may arrive."""
-    tool: str
-    arrived: int = 0
-    """Commands that reached the driver."""
-    driver_s: float = 0.0
-    """CPU of this thread inside the driver [s]."""
-
-
-@dataclass
-class Exposed:
-    """One scan: its requested field and the dose at its deepest place."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    dose: float
-    loading: str
-
-    @property
-    def row(self) -> tuple[float, ...]:
-        """Bounds and dose, for arithmetic over many."""
-        return (*self.x, *self.y, self.dose)
-
-
-@dataclass
-class Account:
-    """What was seen."""
-
-    violations: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
-    arrived: Counter[str] = field(default_factory=Counter)
-    scene: str = ""
-    """What is being played."""
-
-    def blame(self, rule: str, what: str) -> None:
-        """Write a broken rule down, with its first example."""
-        self.violations[rule] += 1
-        self.examples.setdefault(f"{self.scene}: {rule}", what)
-
-
-def facts_of(state: DriverState) -> tuple[Any, ...]:
-    """What an approval must have been given for: holder, loading, voltage and hands on the knobs."""
-    return state.holder, state.loading, round(state.optics.get("voltage", 0.0)), state.epoch
 
 
 def spot_area_a2(voltage: float, convergence: float) -> float:

@@ -16,8 +16,9 @@ from eucentric.bench.fuzzing import scenes as fuzz_scenes
 from eucentric.bench.fuzzing.bounds import NARROW, WIDE
 from eucentric.bench.fuzzing.rig import Rig
 from eucentric.bench.fuzzing.tally import Tally
+from eucentric.bench.spying.account import Account, Grant, Watch, facts_of
 from eucentric.bench.spying.limits import SHIPPED, TIGHT, collides
-from eucentric.bench.spying.spy import Account, Grant, Spy, Watch, dose_of, facts_of
+from eucentric.bench.spying.spy import Spy, dose_of
 from eucentric.core import stop_early
 from eucentric.core.calls import Envelope, ToolCall
 from eucentric.core.errors import ApprovalRefused, Busy
