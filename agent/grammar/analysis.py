@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.campaign import Work
-from eucentric.agent.grammar.clauses import Clause
+from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 
 
 def wants_analysis(clause: Clause) -> bool:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, number
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Token
 from eucentric.agent.grammar.limits import check_optics, show
-from eucentric.agent.grammar.tokens import Token
 
 _WORDS = {
     "CURRENT": "probe_current_pa",

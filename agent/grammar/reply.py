@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Sentence, Token
 from eucentric.agent.grammar.safety import LATER
-from eucentric.agent.grammar.tokens import Sentence, Token
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.text import visible
 

@@ -1,7 +1,7 @@
 """Moves of the stage: absolute, relative, by direction, to a place by its name, and back."""
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import check_stage, show
 from eucentric.agent.grammar.stage_places import (
     HEAD,

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import check_stage, show
 from eucentric.agent.grammar.stage_values import AXES
 

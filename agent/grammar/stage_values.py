@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.tokens import Token
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Token
 
 AXES: Final = {"X": "x_um", "Y": "y_um", "Z": "z_um", "ALPHA": "alpha_deg", "BETA": "beta_deg"}
 DIRECTIONS: Final = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.campaign import Work
+from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft, number
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.acquisition import PIXELS_PM, AtomicRecipe

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from eucentric.agent.grammar.aims import aimed
-from eucentric.agent.grammar.campaign import Work
-from eucentric.agent.grammar.campaign_recipe import recipe_for, setting_of
+from eucentric.agent.grammar.campaigns.aims import aimed
+from eucentric.agent.grammar.campaigns.campaign import Work
+from eucentric.agent.grammar.campaigns.recipe import recipe_for, setting_of
 from eucentric.agent.grammar.draft import Draft, number
 from eucentric.agent.grammar.image_spec import ImageSpec
 from eucentric.agent.grammar.imaging import contradictions, resolve, series_args

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
+from eucentric.agent.grammar.campaigns.survey import survey
 from eucentric.agent.grammar.draft import Draft
 from eucentric.agent.grammar.goals import element_named, read_goal
 from eucentric.agent.grammar.image_spec import ImageSpec, read_image
-from eucentric.agent.grammar.survey import survey
-from eucentric.agent.grammar.tokens import Token
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Token
 
 _LAYERS: Final = {"MONOLAYER": 1, "BILAYER": 2, "TRILAYER": 3}
 SOUGHT: Final = frozenset({"FLAKE", *_LAYERS})

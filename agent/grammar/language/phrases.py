@@ -2,9 +2,9 @@
 
 import re
 
-from eucentric.agent.grammar.quantities import UNITS
-from eucentric.agent.grammar.tokens import Sentence, Token
-from eucentric.agent.grammar.words import ENTRIES, LONGEST, fold
+from eucentric.agent.grammar.language.quantities import UNITS
+from eucentric.agent.grammar.language.tokens import Sentence, Token
+from eucentric.agent.grammar.language.words import ENTRIES, LONGEST, fold
 from eucentric.core.units import convert
 
 

@@ -3,14 +3,14 @@
 import re
 from typing import Final
 
-from eucentric.agent.grammar.company import in_company
-from eucentric.agent.grammar.elements import ELEMENT_NAMES, SYMBOLS
-from eucentric.agent.grammar.number_words import named_numbers
-from eucentric.agent.grammar.numerals import FIELD, field, numeric
-from eucentric.agent.grammar.phrases import lasting, phrases, share_units
-from eucentric.agent.grammar.tokens import Sentence, Token
-from eucentric.agent.grammar.vocabulary import NUMBER_WORDS
-from eucentric.agent.grammar.words import ENTRIES, GERMAN, fold, guess
+from eucentric.agent.grammar.language.company import in_company
+from eucentric.agent.grammar.language.elements import ELEMENT_NAMES, SYMBOLS
+from eucentric.agent.grammar.language.number_words import named_numbers
+from eucentric.agent.grammar.language.numerals import FIELD, field, numeric
+from eucentric.agent.grammar.language.phrases import lasting, phrases, share_units
+from eucentric.agent.grammar.language.tokens import Sentence, Token
+from eucentric.agent.grammar.language.vocabulary import NUMBER_WORDS
+from eucentric.agent.grammar.language.words import ENTRIES, GERMAN, fold, guess
 
 _QUOTES: Final = re.compile(
     r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)'[^'\n]{3,}'(?!\w)"

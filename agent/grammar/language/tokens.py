@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from eucentric.agent.grammar.vocabulary import SOFT
+from eucentric.agent.grammar.language.vocabulary import SOFT
 
 Kind = Literal["number", "quantity", "size", "grid", "area", "range", "word", "name", "quote", "mark"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from eucentric.agent.grammar.tokens import Token
+from eucentric.agent.grammar.language.tokens import Token
 
 VERBS: Final = frozenset(
     {

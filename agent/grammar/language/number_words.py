@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.quantities import UNITS, read_unit
-from eucentric.agent.grammar.tokens import Token
-from eucentric.agent.grammar.vocabulary import NUMBER_WORDS
-from eucentric.agent.grammar.words import fold
+from eucentric.agent.grammar.language.quantities import UNITS, read_unit
+from eucentric.agent.grammar.language.tokens import Token
+from eucentric.agent.grammar.language.vocabulary import NUMBER_WORDS
+from eucentric.agent.grammar.language.words import fold
 
 _COUNTABLE: Final = frozenset(
     {

@@ -3,9 +3,9 @@
 from itertools import pairwise
 from typing import Final
 
-from eucentric.agent.grammar.quantities import UNITS, read_unit
-from eucentric.agent.grammar.tokens import Token
-from eucentric.agent.grammar.words import fold
+from eucentric.agent.grammar.language.quantities import UNITS, read_unit
+from eucentric.agent.grammar.language.tokens import Token
+from eucentric.agent.grammar.language.words import fold
 
 _GONE: Final = frozenset(
     {"missing", "absent", "fehlen", "fehlt", "fehlend", "fehlende", "fehlenden", "lacking"}

@@ -7,7 +7,7 @@ still finds its entry, and that reading is disclosed; a number never does.
 from functools import lru_cache
 from typing import Final
 
-from eucentric.agent.grammar.vocabulary import CONCEPTS, GERMAN_WORDS
+from eucentric.agent.grammar.language.vocabulary import CONCEPTS, GERMAN_WORDS
 
 
 def fold(word: str) -> str:

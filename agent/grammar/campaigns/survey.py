@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, number, seconds_text
 from eucentric.agent.grammar.image_spec import read_image
 from eucentric.agent.grammar.imaging import settings
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import check_stage
 
 LONGEST_S: Final = 12 * 3600.0

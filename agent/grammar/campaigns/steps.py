@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from eucentric.agent.grammar.campaign import Work
-from eucentric.agent.grammar.campaign_image import flake_image, own_image
-from eucentric.agent.grammar.campaign_loops import flake_loop, place_loop
-from eucentric.agent.grammar.campaign_recipe import spare
+from eucentric.agent.grammar.campaigns.campaign import Work
+from eucentric.agent.grammar.campaigns.image import flake_image, own_image
+from eucentric.agent.grammar.campaigns.loops import flake_loop, place_loop
+from eucentric.agent.grammar.campaigns.recipe import spare
+from eucentric.agent.grammar.campaigns.survey import LONGEST_S, MOST_TILES, reach, survey_args, survey_fits
 from eucentric.agent.grammar.draft import Draft, seconds_text
 from eucentric.agent.grammar.image_spec import ImageSpec
 from eucentric.agent.grammar.imaging import settings
 from eucentric.agent.grammar.limits import check_optics
-from eucentric.agent.grammar.survey import LONGEST_S, MOST_TILES, reach, survey_args, survey_fits
 from eucentric.core.plan import Step
 
 

@@ -4,10 +4,10 @@ import math
 import re
 from typing import Any, Final
 
-from eucentric.agent.grammar.aims import law_of
-from eucentric.agent.grammar.campaign import Work
+from eucentric.agent.grammar.campaigns.aims import law_of
+from eucentric.agent.grammar.campaigns.campaign import Work
+from eucentric.agent.grammar.campaigns.survey import survey_args
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.survey import survey_args
 from eucentric.core.errors import BadInput
 from eucentric.core.request import SpecimenCard
 from eucentric.knowledge.acquisition import NEEDED_COUNTS, AtomicRecipe, recommend_atomic

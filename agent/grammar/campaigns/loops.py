@@ -1,7 +1,7 @@
 """What is done at each place of a campaign, as one loop: get there, focus beside it, image, detect."""
 
-from eucentric.agent.grammar.campaign_image import Image
-from eucentric.agent.grammar.campaign_recipe import aside_nm
+from eucentric.agent.grammar.campaigns.image import Image
+from eucentric.agent.grammar.campaigns.recipe import aside_nm
 from eucentric.agent.grammar.draft import Draft
 from eucentric.core.plan import Step
 

@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from eucentric.agent.grammar.quantities import Measured, Number, read_number, read_unit
-from eucentric.agent.grammar.tokens import Kind, Sentence, Token
-from eucentric.agent.grammar.words import ENTRIES, fold
+from eucentric.agent.grammar.language.quantities import Measured, Number, read_number, read_unit
+from eucentric.agent.grammar.language.tokens import Kind, Sentence, Token
+from eucentric.agent.grammar.language.words import ENTRIES, fold
 
 _TIMES: Final = re.compile(r"\s*(?:px|pixels?)?\s*(?:[x×*✕]|by|mal|times)\s*(?=[\d.])", re.I)
 _DASH: Final = re.compile(r"\s*(?:-|–|—|to|bis)\s*(?=[\d.])", re.I)
