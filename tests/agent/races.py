@@ -1,7 +1,8 @@
 """What two processes do at once: a module of its own, as each of them imports what it is sent."""
 
-from eucentric.agent.deciding import answered_by_grant, decide
-from eucentric.agent.gate import Answer, question
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.deciding import answered_by_grant, decide
+from eucentric.agent.gate import question
 from eucentric.core.store import Store
 
 
