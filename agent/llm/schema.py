@@ -32,9 +32,13 @@ _KEPT = (
 )  # fmt: skip
 
 
-@cache
 def schema_of(model: type[Model]) -> dict[str, Any]:
     """The JSON schema of a model, generated once: a question to a model needs that of each tool several times."""
+    return _generated(model)
+
+
+@cache
+def _generated(model: type[Model]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
