@@ -44,6 +44,9 @@ class Reading:
         ):  # constraints hold for all of it
             if not refusals.forbidden(clause, draft):
                 refusals.prohibition(clause, draft)
+        draft.counted = any(
+            analysis.wants_analysis(clause) or analysis.wants_lattice(clause) for clause in clauses
+        )
         for clause in clauses:
             self._clause(clause)
         self._close()
