@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option, writable
 
 if TYPE_CHECKING:
     from eucentric.cli.detected import Seen, Shot, Task
@@ -35,7 +35,7 @@ class _Frames(click.ParamType[str]):
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("detect-out"), show_default=True,
               help="Folder for page, pictures and tables.")  # fmt: skip
-@click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
+@click.option("--pixel-pm", type=FiniteRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
 @click.option(
     "--dataset", help="Which image of a file: a detector (Velox), a path (HDF5), a number (DM), a key (NPZ)."
 )
@@ -70,11 +70,9 @@ def detect(
     from eucentric.knowledge.phases import phase
     from eucentric.tools.vision.corrections import read_corrections
 
-    if pixel_pm is not None and pixel_pm != pixel_pm:
-        raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
     asked = digest([*map(str, images), frames, dataset, series, known.name, pixel_pm])[:16]
-    task = Task(known, out, pixel_pm, words, _second(network), accept_scale, asked)
+    task = Task(known, writable(out), pixel_pm, words, _second(network), accept_scale, asked)
     run = _Run(task, len(images))
     for shot in run.shots(images, frames, dataset, series):
         run.look(shot)
@@ -167,6 +165,16 @@ class _Run:
         self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
 
 
+def _again(seen: "list[Seen]") -> list[tuple[str, str]]:
+    """(image, the image before it that has the same pixels)."""
+    first: dict[str, str] = {}
+    pairs = []
+    for one in seen:
+        if not one.body["series"] and first.setdefault(one.pixels, one.body["image"]) != one.body["image"]:
+            pairs.append((one.body["image"], first[one.pixels]))
+    return pairs
+
+
 def _once(seen: "list[Seen]") -> "list[Seen]":
     """The first image of each place that can be read, or its first."""
     best: dict[str, Seen] = {}
@@ -185,10 +193,10 @@ def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
     if not counted:
         return None, {}
     density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
-    left = len(seen) - len(counted)
-    if left:
-        again = f"{left} further frames of places that count once"
-        density = density.model_copy(update={"excluded": (*density.excluded, again)})
+    again = [f"{_shown(image)}: the same image as {_shown(other)}" for image, other in _again(seen)]
+    if left := len(seen) - len(counted) - len(again):
+        again.append(f"{left} further frames of places that count once")
+    density = density.model_copy(update={"excluded": (*density.excluded, *again)})
     sites = [arrangement_of(one.atoms) for one in counted if not one.atoms.cannot_tell]
     if density.cannot_tell or not any(one.vacant.any() for one in sites):
         return density, {}
@@ -243,10 +251,12 @@ def _shown(path: str | Path) -> str:
     return quoted(Path(path).name, limit=80)
 
 
-def _told(lattice: dict[str, Any]) -> str:
+def _told(lattice: dict[str, Any], material: str) -> str:
     """What the file says of the pixel size, and more grains than one."""
     told, grains = lattice["told_pixel_pm"], lattice["grains"]
-    by = "" if told is None else f", {told:.2f} told ({lattice['off_percent']:+.1f} %)"
+    by = f", {told:.2f} told ({lattice['off_percent']:+.1f} %)" if told is not None else (
+        f" if it is {material}: none is told to check it by"
+    )  # fmt: skip
     several = ", ".join(f"{one['area_share']:.0%} at {one['turn_deg']:.1f}°" for one in grains)
     return by + (f"   {len(grains)} grains: {several}" if len(grains) > 1 else "")
 
@@ -268,6 +278,8 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     pooled = answer["density"]
     if pooled and len(run.seen) > 1:
         click.echo(f"All images   {density_line(pooled)}")
+    for image, other in _again(run.seen):
+        click.echo(f"Left out     {_shown(image)}: the same image as {_shown(other)}")
     if answer["statistics"]:
         click.echo(f"Clusters     {clusters_line(answer['statistics'])}")
     for name in answer["corrections_unused"]:
@@ -283,9 +295,8 @@ def _block(body: dict[str, Any]) -> None:
     click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
     if body["pixel_pm"] is not None:
         hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
-        click.echo(
-            f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{_told(body['lattice'])}"
-        )
+        told = _told(body["lattice"], body["material"])
+        click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{told}")
         click.echo(
             f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
             f"of {body['sites_examined']:,} sites examined{hand}"

@@ -109,7 +109,7 @@ def _statistics(found: Mapping[str, Any]) -> list[Block]:
     if sizes := found.get("topology"):
         head = ("clusters", "called", "95 % by the sites' probabilities", "by chance")
         rows = tuple(
-            (name, str(one["called"]), f"{one['low']:.0f} … {one['high']:.0f}", f"{one['by_chance']:.2g}")
+            (name, str(one["called"]), f"{one['low']:.0f} … {one['high']:.0f}", _few(one["by_chance"]))
             for name in _SIZES
             for one in (sizes[name],)
         )
@@ -128,6 +128,11 @@ def _statistics(found: Mapping[str, Any]) -> list[Block]:
         if pairs["shells"]:
             blocks.append(Fold("g(r) by lattice shell", (_shells(pairs["shells"]),)))
     return blocks
+
+
+def _few(value: float) -> str:
+    """Two digits, and never a power of ten."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _shells(shells: Sequence[Mapping[str, Any]]) -> Table:

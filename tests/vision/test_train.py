@@ -121,3 +121,16 @@ def test_an_image_without_a_lattice_labels_nothing(tmp_path):
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).poisson(5, (128, 128)).astype(np.float32))
     with pytest.raises(BadInput, match="cannot label itself"):
         plan_of(["Ti3C2"], images=[tmp_path / "noise.npy"], seed=1, steps=2, minutes=None, name="x")
+
+
+@pytest.mark.parametrize("name", ["m.pkl", "m.json", "m"])
+def test_a_model_is_an_npz_and_nothing_else(tmp_path, name):
+    done = run("--material", "Ti3C2", "--steps", 2, "--out", tmp_path / name)
+    assert done.exit_code == 2
+    assert ".npz" in done.output
+
+
+def test_nothing_is_learnt_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="nothing can be written"):
+        run("--material", "Ti3C2", "--steps", 2, "--out", tmp_path / "file" / "m.npz")
