@@ -72,6 +72,8 @@ def train(
         [*cifs, *materials], images=images, validation=validation, corrections=corrections, seed=seed,
         steps=steps or STEPS, minutes=minutes, name=out.stem[:80] or "network",
     )  # fmt: skip
+    for limit in plan.unread:
+        click.echo(f"note: {limit}", err=True)
     card = learnt(plan, out, _teller())
     out.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     click.echo(

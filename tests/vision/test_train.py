@@ -38,6 +38,8 @@ def test_a_cif_becomes_a_model_with_a_card(tmp_path):
     assert (card["steps"], card["seed"], card["threads"], card["name"]) == (3, 7, 1, "new")
     assert sum(row["atoms"] for row in card["figures"].values()) > 100
     assert card["fusion"] == {}  # the lattice stage does not read this one
+    assert "does not read MoO3" in card["limits"][-1]
+    assert "note: the lattice stage does not read MoO3" in done.stderr
     assert open_network(out).card.sha256 == card["sha256"]
     assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8")) == card
 
