@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from eucentric.tools.vision.network.infer import Network
 
 
+_STOPPED = 5
+"""Exit code after Ctrl-C."""
+
+
 class _Frames(click.ParamType[str]):
     """sum, each, or a number from 1."""
 
@@ -63,7 +67,7 @@ def detect(
     density with a 95 % interval, clusters, distances, and a page with all of it (index.html). Says "cannot tell" rather
     than guess.
 
-    Exit codes: 0 all done, 1 some files failed, 2 none could be read.
+    Exit codes: 0 all done, 1 some files failed, 2 none could be read, 5 stopped (Ctrl-C): the page is of what was done.
     """
     from eucentric.cli.detected import Task
     from eucentric.core.canonical import digest
@@ -74,9 +78,14 @@ def detect(
     asked = digest([*map(str, images), frames, dataset, series, known.name, pixel_pm])[:16]
     task = Task(known, writable(out), pixel_pm, words, _second(network), accept_scale, asked)
     run = _Run(task, len(images))
-    for shot in run.shots(images, frames, dataset, series):
-        run.look(shot)
-    code = _exit_code(run.seen, run.failed)
+    try:
+        for shot in run.shots(images, frames, dataset, series):
+            run.look(shot)
+    except KeyboardInterrupt:  # what is done is worth a page; a series that is cut is none
+        if not run.seen or series:
+            raise
+        run.stopped = True
+    code = _STOPPED if run.stopped else _exit_code(run.seen, run.failed)
     density, extra = _pooled(run.seen)
     answer = _answer(known.name, run, density, extra, code)
     if run.seen:
@@ -104,6 +113,8 @@ class _Run:
         self.task, self.files = task, files
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
+        self.stopped = False
+        """By Ctrl-C: what comes is about the images before it."""
         self._file = 0
 
     def shots(
@@ -139,6 +150,11 @@ class _Run:
             self._failed(shot.path, error)
         else:
             self.seen.append(done)
+
+    @property
+    def at(self) -> int:
+        """Number of the file that is being looked at."""
+        return self._file
 
     def unused(self) -> list[str]:
         """Files of images that were corrected, but not looked at."""
@@ -211,6 +227,7 @@ def _answer(
     answer: dict[str, Any] = {"ok": code == 0, "material": material, "images": [*bodies, *run.failed]}
     answer["density"] = density.model_dump(mode="json") if density else None
     answer["statistics"] = extra
+    answer["stopped"] = run.stopped
     answer["corrections_unused"] = run.unused()
     answer["page"] = str(run.task.out / "index.html") if bodies else None
     answer["exit_code"] = code
@@ -284,6 +301,10 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
         click.echo(f"Clusters     {clusters_line(answer['statistics'])}")
     for name in answer["corrections_unused"]:
         click.echo(f"Unused       corrections of {quoted(name, limit=200)}: it is none of these images")
+    if run.stopped:
+        click.echo(
+            f"Stopped      at file {run.at} of {run.files}: all of this is about the images above only"
+        )
     if run.seen:
         click.echo(f"Results in   {visible(str(out), limit=300)}   page {visible(answer['page'], limit=300)}")
 

@@ -69,6 +69,27 @@ def test_without_a_told_pixel_size_it_is_said_that_the_material_is_believed(told
     assert _told({"told_pixel_pm": told, "off_percent": off, "grains": []}, "Ti3C2").startswith(says)
 
 
+def test_what_was_done_before_a_stop_is_kept(simulate, tmp_path, monkeypatch):
+    from eucentric.cli import detected
+
+    files = [tmp_path / f"{k}.npy" for k in range(2)]
+    for k, path in enumerate(files):
+        np.save(path, simulate(size=170, counts=150, vacancies=0.03, seed=k).image)
+    look, seen = detected.look, []
+
+    def interrupted(*args):
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(look(*args))
+        return seen[0]
+
+    monkeypatch.setattr(detected, "look", interrupted)
+    done = run(*files, "--out", tmp_path / "out")
+    assert done.exit_code == 5, done.output
+    assert "Stopped      at file 2 of 2" in done.stdout
+    assert (tmp_path / "out" / "index.html").exists()
+
+
 def test_an_unreadable_file_is_told_in_plain_words(tmp_path, monkeypatch):
     path = tmp_path / "a.npy"
     np.save(path, np.ones((80, 80)))
