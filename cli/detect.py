@@ -349,11 +349,19 @@ def density_line(finding: dict[str, Any]) -> str:
     )
 
 
+_SIZES = {
+    "isolated": "isolated", "divacancies": "divacancy", "trivacancies": "trivacancy", "pores": "pore"
+}  # fmt: skip
+"""Clusters by size: what several are called, and what one is."""
+
+
+def _singular(name: str, number: int) -> str:
+    return _SIZES[name] if number == 1 else name
+
+
 def clusters_line(found: dict[str, Any]) -> str:
     """Clusters by size and the verdict on distances in one line."""
     sizes, pairs = found["topology"], found["pair_correlation"]
-    parts = [
-        f"{sizes[name]['called']} {name}" for name in ("isolated", "divacancies", "trivacancies", "pores")
-    ]
+    parts = [f"{sizes[name]['called']} {_singular(name, sizes[name]['called'])}" for name in _SIZES]
     p = "" if pairs["p_value"] is None else f" (p {pairs['p_value']:.2g})"
     return f"{', '.join(parts)}; distances: {pairs['verdict']}{p}"

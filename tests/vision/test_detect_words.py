@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from eucentric.agent.reporting.defects import defects_page
 from eucentric.agent.reporting.quantities import basis_text
-from eucentric.cli.detect import _told, detect
+from eucentric.cli.detect import _told, clusters_line, detect
 from eucentric.cli.detected import Shot, in_series
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput
@@ -158,3 +158,15 @@ def _ti3c2():
     from eucentric.knowledge.phases import phase
 
     return phase("Ti3C2")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(0, "0 divacancies, 0 pores"), (1, "1 divacancy, 1 pore"), (2, "2 divacancies, 2 pores")],
+)
+def test_one_is_no_plural(number, says):
+    sizes = dict.fromkeys(("isolated", "divacancies", "trivacancies", "pores"), {"called": number})
+    line = clusters_line({"topology": sizes, "pair_correlation": {"p_value": None, "verdict": "v"}})
+    assert line.replace(f"{number} trivacanc{'y' if number == 1 else 'ies'}, ", "").startswith(
+        f"{number} isolated, {says}"
+    )
