@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from eucentric.agent.card import gate_card
-from eucentric.agent.deadline import Deadline, deadline
-from eucentric.agent.foresight import foreseen
-from eucentric.agent.gate import Asked, needs_words
-from eucentric.agent.permit import ANY_PLAN, Terms, binding_of
-from eucentric.agent.preview import Preview, envelope_for, preview
-from eucentric.agent.rejections import steps_sha256
-from eucentric.agent.restore import restored_words
-from eucentric.agent.rules import needs_of
+from eucentric.agent.consent.asked import Asked, needs_words
+from eucentric.agent.consent.deadline import Deadline, deadline
+from eucentric.agent.consent.permit import ANY_PLAN, Terms, binding_of
+from eucentric.agent.consent.rejections import steps_sha256
+from eucentric.agent.consent.rules import needs_of
+from eucentric.agent.custody.restore import restored_words
+from eucentric.agent.preview.card import gate_card
+from eucentric.agent.preview.foresight import foreseen
+from eucentric.agent.preview.preview import Preview, envelope_for, preview
 from eucentric.agent.run import Run
 from eucentric.agent.twins import twins
 from eucentric.agent.uncounted import with_second_looks
@@ -97,11 +97,15 @@ def question_of(
     needs = rated(run, plan, shown)
     if state.held:
         needs = needs.model_copy(update={"impact": "high"})
-    notes = [*notes, ("Second look", looks), ("Put back", restored_words(plan, state))]
-    notes += [("Ends", f"at the latest when {end.words()}")] if end else []
-    notes += [("Done before", line) for line in twins(run.store, run, plan)]
-    notes += [("Near", near_words(shown, run.capabilities))]
-    notes += [("Needs", text) for text in _needs_lines(run, needs)]
+    lines = [
+        *notes,
+        ("Second look", looks),
+        ("Put back", restored_words(plan, state)),
+        *([("Ends", f"at the latest when {end.words()}")] if end else []),
+        *(("Done before", line) for line in twins(run.store, run, plan)),
+        ("Near", near_words(shown, run.capabilities)),
+        *(("Needs", text) for text in _needs_lines(run, needs)),
+    ]
     capabilities, label = run.instrument.capabilities(), run.rules.label
     one, like = (
         binding_of(Terms.of(whose, capabilities, label), state).sha256
@@ -109,7 +113,7 @@ def question_of(
     )
     return Asked(
         gate=gate,
-        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes),
+        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=lines),
         binding=one,
         envelope=envelope,
         plan=plan.model_dump(mode="json"),

@@ -6,13 +6,14 @@ import pytest
 from workbench import IMAGE, Person, image, step
 
 from eucentric.agent.agenda import Agenda
-from eucentric.agent.dosebook import Charge, DoseBook
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.judge import judge, judge_error
 from eucentric.agent.preview import preview
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
-from eucentric.agent.stays import Errors
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,

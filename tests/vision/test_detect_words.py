@@ -165,7 +165,7 @@ def _ti3c2():
     [(0, "0 divacancies, 0 pores"), (1, "1 divacancy, 1 pore"), (2, "2 divacancies, 2 pores")],
 )
 def test_one_is_no_plural(number, says):
-    sizes = dict.fromkeys(("isolated", "divacancies", "trivacancies", "pores"), {"called": number})
+    sizes = {key: {"called": number} for key in ("isolated", "divacancies", "trivacancies", "pores")}
     line = clusters_line({"topology": sizes, "pair_correlation": {"p_value": None, "verdict": "v"}})
     assert line.replace(f"{number} trivacanc{'y' if number == 1 else 'ies'}, ", "").startswith(
         f"{number} isolated, {says}"
