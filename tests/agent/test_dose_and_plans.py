@@ -11,7 +11,7 @@ from eucentric.agent.dose.book import DoseBook
 from eucentric.agent.dose.charge import Charge
 from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.judge import judge, judge_error
-from eucentric.agent.preview import preview
+from eucentric.agent.preview.preview import preview
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall, ToolResult
