@@ -314,10 +314,10 @@ def test_verdicts_on_errors(error, verdict):
 
 
 def test_no_focus_outside_a_loop_ends_the_run_before_it_exposes_more(bench, monkeypatch):
-    from eucentric.agent import session
+    from eucentric.agent import course
     from eucentric.agent.judge import Judgement
 
-    monkeypatch.setattr(session, "judge", lambda *_: Judgement(verdict="skip", why="no focus", rule="r"))
+    monkeypatch.setattr(course, "judge", lambda *_: Judgement(verdict="skip", why="no focus", rule="r"))
     outcome = bench.carry(image("a"), image("b"), person=Person(Answer("approved", "t")))
     assert (outcome.outcome, bench.spy.names()) == ("failed", ["acquire"])
 
