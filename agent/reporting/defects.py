@@ -200,9 +200,24 @@ def _image(look: Look) -> Section:
 
 def _figures(body: Mapping[str, Any]) -> Table:
     rows = [(name, _number(body[key], 4)) for name, key in _FIGURES.items() if body.get(key) is not None]
+    rows[:1] = _pixel(body) or rows[:1]
     rows += [(name.replace("_", " "), _number(value, 4) if not isinstance(value, str) else value)
              for name, value in body["known"].items()]  # fmt: skip
     return Table(("figure", "value"), tuple(rows), (1,))
+
+
+def _pixel(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The pixel size by the lattice with its error, and what it was held against."""
+    lattice = body.get("lattice")
+    if not lattice:
+        return []
+    told, by = lattice["told_pixel_pm"], f"{body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f}"
+    against = (
+        "none, so the material is believed"
+        if told is None
+        else f"{told:.2f} ({lattice['off_percent']:+.1f} %)"
+    )
+    return [(f"pixel [pm], if it is {body['material']}", by), ("pixel told [pm]", against)]
 
 
 def _by_hand(body: Mapping[str, Any]) -> Block:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eucentric.agent.reporting.defects import defects_page
+from eucentric.agent.reporting.defects import _pixel, defects_page
 from eucentric.agent.reporting.quantities import basis_text
 from eucentric.cli.detect import _told, clusters_line, detect
 from eucentric.cli.detected import Shot, in_series
@@ -170,3 +170,14 @@ def test_one_is_no_plural(number, says):
     assert line.replace(f"{number} trivacanc{'y' if number == 1 else 'ies'}, ", "").startswith(
         f"{number} isolated, {says}"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "off", "says"), [(None, None, "the material is believed"), (8.0, -2.5, "8.00 (-2.5 %)")]
+)
+def test_the_page_says_what_the_pixel_size_was_held_against(told, off, says):
+    body = {"lattice": {"told_pixel_pm": told, "off_percent": off}, "pixel_pm": 7.8, "pixel_pm_sigma": 0.04}
+    rows = dict(_pixel(body | {"material": "Ti3C2"}))
+    assert rows["pixel [pm], if it is Ti3C2"] == "7.80 ± 0.04"
+    assert says in rows["pixel told [pm]"]
+    assert _pixel({"lattice": None}) == []
