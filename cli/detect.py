@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -311,15 +312,17 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
 
 def _block(body: dict[str, Any]) -> None:
     from eucentric.core.text import quoted, visible
+    from eucentric.tools.detect_defects import kinds_text
 
     place = body["series"]
     click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
     if body["pixel_pm"] is not None:
+        kinds = kinds_text(Counter(one["kind"] for one in body["defects"] if one["examined"]))
         hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
         told = _told(body["lattice"], body["material"])
         click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{told}")
         click.echo(
-            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
+            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}{kinds}   unsure {body['unsure']}   "
             f"of {body['sites_examined']:,} sites examined{hand}"
         )
         click.echo(

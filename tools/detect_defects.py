@@ -1,6 +1,7 @@
 """Find atoms and vacancies in a frame."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -213,13 +214,21 @@ def summary(result: Result) -> str:
     if result.cannot_tell:
         return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
     hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
-    others = Counter(one.kind for one in result.defects if one.examined and not one.kind.startswith("V_"))
-    more = "".join(f", {number} {kind}" for kind, number in sorted(others.items()))
+    counted = Counter(one.kind for one in result.defects if one.examined)
+    more = kinds_text(counted) + "".join(
+        f", {number} {kind}" for kind, number in sorted(counted.items()) if not kind.startswith("V_")
+    )
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies{more}, {result.unsure} unsure, of "
         f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f} "
         f"({result.recall_low:.2f} … {result.recall_high:.2f}){flags}"
     )
+
+
+def kinds_text(counted: Mapping[str, int]) -> str:
+    """' (V_Mo 3, V_S 58)' where vacancies of several kinds were called."""
+    kinds = [f"{kind} {number}" for kind, number in sorted(counted.items()) if kind.startswith("V_")]
+    return f" ({', '.join(kinds)})" if len(kinds) > 1 else ""
 
 
 TOOL: Tool[Args, Result] = Tool(

@@ -14,7 +14,7 @@ from eucentric.cli.detected import Shot, in_series
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput
 from eucentric.core.instrument import Frame
-from eucentric.tools.detect_defects import TOOL, Args
+from eucentric.tools.detect_defects import TOOL, Args, kinds_text
 from eucentric.tools.vision import find_atoms, write_gallery
 from eucentric.tools.vision.advice import advice_of
 from eucentric.tools.vision.files.reading import read_image
@@ -181,3 +181,16 @@ def test_the_page_says_what_the_pixel_size_was_held_against(told, off, says):
     assert rows["pixel [pm], if it is Ti3C2"] == "7.80 ± 0.04"
     assert says in rows["pixel told [pm]"]
     assert _pixel({"lattice": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("counted", "says"),
+    [
+        ({"V_Ti": 5}, ""),
+        ({"V_S": 4, "V_Mo": 2, "extra Mo": 1}, " (V_Mo 2, V_S 4)"),
+        ({}, ""),
+        ({"extra Ti": 2}, ""),
+    ],
+)
+def test_vacancies_of_several_kinds_are_told_apart(counted, says):
+    assert kinds_text(counted) == says

@@ -62,3 +62,41 @@ def test_a_comparison_names_the_command_that_makes_one(proposed, text):
     told = proposed(text)
     assert told.outcome == "refuse"
     assert "eucentric defects compare" in told.say
+
+
+@pytest.mark.parametrize(
+    ("text", "tools"),
+    [
+        ("count the S vacancies in the last image", ["detect_defects"]),
+        ("how many sulphur vacancies are in the last image", ["detect_defects"]),
+        ("zähle die Schwefelleerstellen im letzten Bild", ["detect_defects"]),
+        ("count the V_S in the last image", ["detect_defects"]),
+        (
+            "take an image at 8 nm and give the S vacancy density",
+            ["acquire_image", "detect_defects", "estimate_density"],
+        ),
+        (
+            "take an image at 8 nm field of view and give the vacancy density",
+            ["acquire_image", "detect_defects", "estimate_density"],
+        ),
+    ],
+)
+def test_what_is_missing_may_have_a_symbol_of_one_letter(situations, text, tools):
+    card = situations["m"].specimen.model_copy(update={"material": "MoS2"})
+    plan = _plan(text, situations["m"].model_copy(update={"specimen": card}))
+    assert [step.tool for step in plan.steps] == tools
+    named = "S" in text.replace("Schwefel", "S") or "sulphur" in text
+    assert any("one density over all kinds (V_Mo, V_S2, V_S)" in line for line in plan.assumed) == named
+
+
+def test_a_campaign_counts_what_has_one_letter(situations):
+    text = (
+        "find a monolayer flake, image it at atomic resolution below 5e4 e/A2 and give the S vacancy density"
+    )
+    card = situations["m"].specimen.model_copy(update={"material": "MoS2"})
+    plan = _plan(text, situations["m"].model_copy(update={"specimen": card}))
+    assert plan.steps[-1].tool == "estimate_density"
+
+
+def _plan(text, situation):
+    return GrammarPlanner().propose(Request(text=text, who="w", instrument="i"), situation).plan
