@@ -64,7 +64,7 @@ def new_run(
 
 def made_with(uri: str) -> dict[str, Any]:
     """What decides on the bytes besides seed and commands: versions, and the files behind the instrument's address."""
-    versions = {name: version(name) for name in ("numpy", "scipy", "scikit-image")}
+    versions = {name: version(name) for name in ("numpy", "scipy", "scikit-image", "torch")}
     return {
         "software": f"eucentric {__version__}",
         "versions": {"python": platform.python_version(), **versions},

@@ -2,18 +2,23 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option, writable
 
 if TYPE_CHECKING:
     from eucentric.cli.detected import Seen, Shot, Task
     from eucentric.core.calls import Finding
     from eucentric.tools.vision.network.infer import Network
+
+
+_STOPPED = 5
+"""Exit code after Ctrl-C."""
 
 
 class _Frames(click.ParamType[str]):
@@ -35,7 +40,7 @@ class _Frames(click.ParamType[str]):
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("detect-out"), show_default=True,
               help="Folder for page, pictures and tables.")  # fmt: skip
-@click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
+@click.option("--pixel-pm", type=FiniteRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
 @click.option(
     "--dataset", help="Which image of a file: a detector (Velox), a path (HDF5), a number (DM), a key (NPZ)."
 )
@@ -63,22 +68,25 @@ def detect(
     density with a 95 % interval, clusters, distances, and a page with all of it (index.html). Says "cannot tell" rather
     than guess.
 
-    Exit codes: 0 all done, 1 some files failed, 2 none could be read.
+    Exit codes: 0 all done, 1 some files failed, 2 none could be read, 5 stopped (Ctrl-C): the page is of what was done.
     """
     from eucentric.cli.detected import Task
     from eucentric.core.canonical import digest
     from eucentric.knowledge.phases import phase
     from eucentric.tools.vision.corrections import read_corrections
 
-    if pixel_pm is not None and pixel_pm != pixel_pm:
-        raise click.BadParameter("not a number", param_hint="--pixel-pm")
     known, words = phase(material), [read_corrections(path) for path in corrections]
     asked = digest([*map(str, images), frames, dataset, series, known.name, pixel_pm])[:16]
-    task = Task(known, out, pixel_pm, words, _second(network), accept_scale, asked)
+    task = Task(known, writable(out), pixel_pm, words, _second(network), accept_scale, asked)
     run = _Run(task, len(images))
-    for shot in run.shots(images, frames, dataset, series):
-        run.look(shot)
-    code = _exit_code(run.seen, run.failed)
+    try:
+        for shot in run.shots(images, frames, dataset, series):
+            run.look(shot)
+    except KeyboardInterrupt:  # what is done is worth a page; a series that is cut is none
+        if not run.seen or series:
+            raise
+        run.stopped = True
+    code = _STOPPED if run.stopped else _exit_code(run.seen, run.failed)
     density, extra = _pooled(run.seen)
     answer = _answer(known.name, run, density, extra, code)
     if run.seen:
@@ -106,6 +114,8 @@ class _Run:
         self.task, self.files = task, files
         self.seen: list[Seen] = []
         self.failed: list[dict[str, Any]] = []
+        self.stopped = False
+        """By Ctrl-C: what comes is about the images before it."""
         self._file = 0
 
     def shots(
@@ -142,6 +152,11 @@ class _Run:
         else:
             self.seen.append(done)
 
+    @property
+    def at(self) -> int:
+        """Number of the file that is being looked at."""
+        return self._file
+
     def unused(self) -> list[str]:
         """Files of images that were corrected, but not looked at."""
         used = {one.body["sha256"] for one in self.seen}
@@ -167,6 +182,16 @@ class _Run:
         self.failed.append({"image": str(path), "ok": False, "error": body, "exit_code": code})
 
 
+def _again(seen: "list[Seen]") -> list[tuple[str, str]]:
+    """(image, the image before it that has the same pixels)."""
+    first: dict[str, str] = {}
+    pairs = []
+    for one in seen:
+        if not one.body["series"] and first.setdefault(one.pixels, one.body["image"]) != one.body["image"]:
+            pairs.append((one.body["image"], first[one.pixels]))
+    return pairs
+
+
 def _once(seen: "list[Seen]") -> "list[Seen]":
     """The first image of each place that can be read, or its first."""
     best: dict[str, Seen] = {}
@@ -185,10 +210,10 @@ def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
     if not counted:
         return None, {}
     density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
-    left = len(seen) - len(counted)
-    if left:
-        again = f"{left} further frames of places that count once"
-        density = density.model_copy(update={"excluded": (*density.excluded, again)})
+    again = [f"{_shown(image)}: the same image as {_shown(other)}" for image, other in _again(seen)]
+    if left := len(seen) - len(counted) - len(again):
+        again.append(f"{left} further frames of places that count once")
+    density = density.model_copy(update={"excluded": (*density.excluded, *again)})
     sites = [arrangement_of(one.atoms) for one in counted if not one.atoms.cannot_tell]
     if density.cannot_tell or not any(one.vacant.any() for one in sites):
         return density, {}
@@ -203,6 +228,7 @@ def _answer(
     answer: dict[str, Any] = {"ok": code == 0, "material": material, "images": [*bodies, *run.failed]}
     answer["density"] = density.model_dump(mode="json") if density else None
     answer["statistics"] = extra
+    answer["stopped"] = run.stopped
     answer["corrections_unused"] = run.unused()
     answer["page"] = str(run.task.out / "index.html") if bodies else None
     answer["exit_code"] = code
@@ -243,10 +269,12 @@ def _shown(path: str | Path) -> str:
     return quoted(Path(path).name, limit=80)
 
 
-def _told(lattice: dict[str, Any]) -> str:
+def _told(lattice: dict[str, Any], material: str) -> str:
     """What the file says of the pixel size, and more grains than one."""
     told, grains = lattice["told_pixel_pm"], lattice["grains"]
-    by = "" if told is None else f", {told:.2f} told ({lattice['off_percent']:+.1f} %)"
+    by = f", {told:.2f} told ({lattice['off_percent']:+.1f} %)" if told is not None else (
+        f" if it is {material}: none is told to check it by"
+    )  # fmt: skip
     several = ", ".join(f"{one['area_share']:.0%} at {one['turn_deg']:.1f}°" for one in grains)
     return by + (f"   {len(grains)} grains: {several}" if len(grains) > 1 else "")
 
@@ -268,26 +296,33 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     pooled = answer["density"]
     if pooled and len(run.seen) > 1:
         click.echo(f"All images   {density_line(pooled)}")
+    for image, other in _again(run.seen):
+        click.echo(f"Left out     {_shown(image)}: the same image as {_shown(other)}")
     if answer["statistics"]:
         click.echo(f"Clusters     {clusters_line(answer['statistics'])}")
     for name in answer["corrections_unused"]:
         click.echo(f"Unused       corrections of {quoted(name, limit=200)}: it is none of these images")
+    if run.stopped:
+        click.echo(
+            f"Stopped      at file {run.at} of {run.files}: all of this is about the images above only"
+        )
     if run.seen:
         click.echo(f"Results in   {visible(str(out), limit=300)}   page {visible(answer['page'], limit=300)}")
 
 
 def _block(body: dict[str, Any]) -> None:
     from eucentric.core.text import quoted, visible
+    from eucentric.tools.detect_defects import kinds_text
 
     place = body["series"]
     click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
     if body["pixel_pm"] is not None:
+        kinds = kinds_text(Counter(one["kind"] for one in body["defects"] if one["examined"]))
         hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
+        told = _told(body["lattice"], body["material"])
+        click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{told}")
         click.echo(
-            f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{_told(body['lattice'])}"
-        )
-        click.echo(
-            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}   unsure {body['unsure']}   "
+            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}{kinds}   unsure {body['unsure']}   "
             f"of {body['sites_examined']:,} sites examined{hand}"
         )
         click.echo(
@@ -317,11 +352,19 @@ def density_line(finding: dict[str, Any]) -> str:
     )
 
 
+_SIZES = {
+    "isolated": "isolated", "divacancies": "divacancy", "trivacancies": "trivacancy", "pores": "pore"
+}  # fmt: skip
+"""Clusters by size: what several are called, and what one is."""
+
+
+def _singular(name: str, number: int) -> str:
+    return _SIZES[name] if number == 1 else name
+
+
 def clusters_line(found: dict[str, Any]) -> str:
     """Clusters by size and the verdict on distances in one line."""
     sizes, pairs = found["topology"], found["pair_correlation"]
-    parts = [
-        f"{sizes[name]['called']} {name}" for name in ("isolated", "divacancies", "trivacancies", "pores")
-    ]
+    parts = [f"{sizes[name]['called']} {_singular(name, sizes[name]['called'])}" for name in _SIZES]
     p = "" if pairs["p_value"] is None else f" (p {pairs['p_value']:.2g})"
     return f"{', '.join(parts)}; distances: {pairs['verdict']}{p}"

@@ -1,6 +1,7 @@
 """What `eucentric detect` reads of each file, and what it writes about each image."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -58,11 +59,13 @@ class Seen:
     body: dict[str, Any]
     crops: dict[int, bytes]
     """PNG of the least certain sites, by site."""
+    pixels: str
+    """Digest of its pixels: the same image in another file is no other place."""
 
     @property
     def place(self) -> str:
         """What counts once in a density over images: a place, or the image by itself."""
-        return str((self.body["series"] or {}).get("place", self.body["files"]["json"]))
+        return str((self.body["series"] or {}).get("place", self.pixels))
 
 
 def shots_of(path: Path, stem: str, frames: str, dataset: str | None) -> list[Shot]:
@@ -99,10 +102,11 @@ def in_series(shots: Sequence[Shot]) -> list[Shot]:
     if len({shot.pixels.shape for shot in shots}) > 1:
         raise BadInput("frames of one place differ in size", remedy="give frames of one scan")
     path = drift_path([_whole(shot.pixels) for shot in shots])
+    name = f"{shots[0].frame.id} {shots[0].frame.sha256[:12]}"  # files in two folders may share a name
     out = []
     for number, (shot, here) in enumerate(zip(shots, path, strict=True), 1):
         shift = None if here is None else [round(here[1], 3), round(here[0], 3)]
-        place = {"place": shots[0].frame.id, "number": number, "of": len(shots), "shift_px": shift}
+        place = {"place": name, "number": number, "of": len(shots), "shift_px": shift}
         out.append(replace(shot, series=place))
     return out
 
@@ -155,7 +159,8 @@ def look(shot: Shot, task: Task, say: Callable[[str], None]) -> Seen:
     kept = redacted(body | {"sites": _sites(atoms)})
     text = json.dumps(kept, indent=1, allow_nan=False)
     (task.out / f"{shot.stem}.json").write_text(text, encoding="utf-8")
-    return Seen(atoms, body, site_crops(pixels, atoms, least_certain(atoms)))
+    crops = site_crops(pixels, atoms, least_certain(atoms))
+    return Seen(atoms, body, crops, hashlib.sha256(shot.pixels.tobytes()).hexdigest())
 
 
 def _read(shot: Shot, task: Task, pixels: "NDArray[np.float32]") -> "tuple[AtomMap, dict[str, Any]]":

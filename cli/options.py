@@ -1,5 +1,6 @@
 """Options that several commands share, and how a command opens what they name."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,69 @@ store_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 debug_option = click.option("--debug", is_flag=True, hidden=True, help="Show the trace of a defect.")
+seed_type = click.IntRange(0, 2**31 - 1)
+"""What random numbers can begin with."""
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; what is no number lies in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for nan and infinities too."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+def writable(folder: Path) -> Path:
+    """A folder for results, made and tried before anything is worked out.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be written there.
+    """
+    import tempfile
+
+    from eucentric.core.errors import BadInput
+    from eucentric.core.text import visible
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise BadInput(
+            f"nothing can be written to {visible(str(folder), limit=300)}",
+            error.strerror or "",
+            "name another place with --out",
+        ) from error
+
+
+def writable_file(path: Path) -> Path:
+    """A file for results; its folder is made, and it is tried before anything is worked out.
+
+    Raises
+    ------
+    BadInput
+        If it can't be written.
+    """
+    from eucentric.core.errors import BadInput
+    from eucentric.core.text import visible
+
+    writable(path.parent)
+    try:
+        if path.exists():
+            with open(path, "ab"):
+                pass
+    except OSError as error:
+        raise BadInput(
+            f"{visible(str(path), limit=300)} can't be written",
+            error.strerror or "",
+            "name another file with --out",
+        ) from error
+    return path
 
 
 def instrument_options(command: F) -> F:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eucentric.cli.calc import Quantity, positive, quantity
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option
 
 if TYPE_CHECKING:
     from eucentric.knowledge.phases import Phase
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 @click.argument("kind", default="vacancy", metavar="[KIND]")
 @click.option("--material", required=True, help="Phase (Ti3C2, MoS2, aliases) or the path of a CIF.")
 @click.option("--recall", default=95.0, show_default=True, help="Share of the vacancies that is to be found [%].",
-              type=click.FloatRange(30, 99.9))  # fmt: skip
-@click.option("--density-error", type=click.FloatRange(0, 50, min_open=True, max_open=True),
+              type=FiniteRange(30, 99.9))  # fmt: skip
+@click.option("--density-error", type=FiniteRange(0, 50, min_open=True, max_open=True),
               help="Half-width of the density's 95 % interval [% of the sites].")  # fmt: skip
 @click.option("--density", default=1.5, show_default=True, help="Density that is expected [% of the sites].",
-              type=click.FloatRange(0, 50, min_open=True, max_open=True))  # fmt: skip
+              type=FiniteRange(0, 50, min_open=True, max_open=True))  # fmt: skip
 @click.option(
     "--limit", type=Quantity("e/angstrom^2"), callback=positive, help="Most that any atom may receive [e/Å²]."
 )
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--image", type=click.Path(path_type=Path, dir_okay=False),
               help="Measure the limits on this image instead of predicting them.")  # fmt: skip
-@click.option("--counts-per-electron", type=click.FloatRange(min=0, min_open=True),
+@click.option("--counts-per-electron", type=FiniteRange(min=0, min_open=True),
               help="Of the image's detector; left out: by the image's noise.")  # fmt: skip
 @click.option(
     "--image-dose", type=Quantity("e/angstrom^2"), callback=positive, help="Mean dose of the image [e/Å²]."
@@ -64,6 +64,8 @@ def recommend(
     from eucentric.knowledge.recommendation import Optics, Wanted
     from eucentric.knowledge.recommendation import recommend as recommended
 
+    if image is None:
+        _only_of_an_image(counts_per_electron, image_dose, image_pixel)
     known = phase(material)
     limits = None
     if image is not None:
@@ -88,6 +90,14 @@ def recommend(
     for line in _table(limits) if limits else ():
         click.echo(line)
     click.echo(told.say)
+
+
+def _only_of_an_image(counts: float | None, dose: float | None, pixel_pm: float | None) -> None:
+    """Options that say something of an image say nothing without one."""
+    given = {"--counts-per-electron": counts, "--image-dose": dose, "--image-pixel": pixel_pm}
+    alone = [name for name, value in given.items() if value is not None]
+    if alone:
+        raise click.UsageError(f"{alone[0]} says something of --image, and there is none")
 
 
 def _measured(
@@ -127,8 +137,13 @@ def _shares(limits: "Limits", recall: float, as_json: bool) -> None:
         return
     for line in _table(limits):
         click.echo(line)
-    needs = "more than any dose gives" if share is None else f"about {share:.2g} of this image's dose"
-    click.echo(f"{recall:g} % recall of {limits.kind} needs {needs}; give --image-dose for one in e/Å²")
+    wanted = f"{recall:g} % recall of {limits.kind}"
+    if share is None:
+        click.echo(f"{wanted} cannot be had by dose: scatter of the columns, not dose, limits it")
+    else:
+        click.echo(
+            f"{wanted} needs about {share:.2g} of this image's dose; give --image-dose for one in e/Å²"
+        )
 
 
 def _table(limits: "Limits") -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option, writable
 
 if TYPE_CHECKING:
     from eucentric.tools.vision.single_atoms import SingleAtoms
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
-@click.option("--pixel-pm", type=click.FloatRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
+@click.option("--pixel-pm", type=FiniteRange(0.1, 1e4), help="Pixel size [pm], if the files lack it.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("single-atoms-out"),
               show_default=True, help="Folder for pictures and tables.")  # fmt: skip
 @json_option
@@ -31,6 +31,7 @@ def atoms(images: tuple[Path, ...], pixel_pm: float | None, out: Path, as_json: 
     from eucentric.core.errors import EucentricError
 
     bodies: list[dict[str, Any]] = []
+    writable(out)
     for number, path in enumerate(images, 1):
         click.echo(f"[{number}/{len(images)}] {_shown(path)}", err=True)
         try:
@@ -88,6 +89,7 @@ def _one(path: Path, number: int, out: Path, pixel_pm: float | None) -> dict[str
         "image": str(path), "ok": True, "sha256": frame.sha256, "simulated": frame.simulated, "pixel_pm": size,
         "atoms": int(seen.called.sum()), "expected_false": round(seen.expected_false, 2),
         "density_per_nm2": round(seen.density_per_nm2, 5),
+        "density_interval_per_nm2": [round(one, 5) for one in seen.density_interval],
         "flags": [{"code": code, "text": text} for code, text in seen.flags],
         "files": {"overlay": str(picture), "atoms": str(table)},
     }  # fmt: skip
@@ -117,7 +119,11 @@ def _print(body: dict[str, Any]) -> None:
     click.echo(
         f"  atoms      {body['atoms']}, of which {body['expected_false']:.1f} are expected to be noise"
     )
-    click.echo(f"  density    {body['density_per_nm2']:.3f} per nm²")
+    low, high = body["density_interval_per_nm2"]
+    click.echo(
+        f"  density    {body['density_per_nm2']:.3f} per nm² called (95 %: {low:.3f} … {high:.3f} by counting, "
+        "noise taken off; what is missed is not known)"
+    )
     for flag in body["flags"]:
         click.echo(f"  flag       {flag['code']}: {flag['text']}")
     click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")

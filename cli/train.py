@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option, seed_type, writable_file
 
 if TYPE_CHECKING:
     from eucentric.tools.vision.network import Card
@@ -32,11 +32,9 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--out", required=True, type=_file, help="Model file to write (.npz, plain arrays, card inside)."
 )
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option("--seed", default=7, show_default=True, type=seed_type)
 @click.option("--steps", type=click.IntRange(2, 100_000), help="Batches to learn from [600].")
-@click.option(
-    "--minutes", type=click.FloatRange(0.1, 600), help="As many batches as fit, instead of --steps."
-)
+@click.option("--minutes", type=FiniteRange(0.1, 600), help="As many batches as fit, instead of --steps.")
 @click.option(
     "--threads", default=2, show_default=True, type=click.IntRange(1, 64), help="The same number: same file."
 )
@@ -57,6 +55,11 @@ def train(
     """
     if steps is not None and minutes is not None:
         raise click.UsageError("give --steps or --minutes, not both")
+    if out.suffix.lower() != ".npz":
+        raise click.BadParameter(
+            "a model is a .npz file; its card goes beside it as .json", param_hint="--out"
+        )
+    writable_file(out)
     import torch
 
     from eucentric.tools.vision.network import card_text
@@ -69,6 +72,8 @@ def train(
         [*cifs, *materials], images=images, validation=validation, corrections=corrections, seed=seed,
         steps=steps or STEPS, minutes=minutes, name=out.stem[:80] or "network",
     )  # fmt: skip
+    for limit in plan.unread:
+        click.echo(f"note: {limit}", err=True)
     card = learnt(plan, out, _teller())
     out.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     click.echo(

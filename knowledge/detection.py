@@ -85,10 +85,10 @@ def d_prime_for(recall: float) -> float:
     BadInput
         If the recall is outside 0.3 to 0.999: below nothing can be said, above no simulation reaches.
     """
-    if not LEAST_RECALL <= recall <= MOST_RECALL:
+    if not LEAST_RECALL <= recall <= MOST_RECALL + 1e-9:
         raise BadInput(
             f"a recall of {recall:g}",
-            f"asked for: {LEAST_RECALL:g} to {MOST_RECALL:g}",
+            f"it can be reckoned for {LEAST_RECALL:g} to {MOST_RECALL:g}",
             "95 % is usual",
         )
     z = _NORMAL.inv_cdf(recall)

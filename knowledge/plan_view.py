@@ -60,6 +60,10 @@ def read_structure(path: Path) -> Any:
     """A CIF as gemmi reads it; BadInput if it can't."""
     import gemmi  # only a CIF needs it
 
+    if not path.is_file():
+        raise BadInput(
+            f"there is no file {visible(str(path), limit=300)}", remedy="check the path of the CIF"
+        )
     try:
         return gemmi.read_small_structure(str(path))
     except Exception as error:  # gemmi raises several kinds for what is one problem to a user

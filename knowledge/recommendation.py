@@ -18,13 +18,18 @@ from eucentric.knowledge.detection import (
     vacancy_of,
 )
 from eucentric.knowledge.dose import STEADY, Unsteady
+from eucentric.knowledge.electron_optics import wavelength_a
 from eucentric.knowledge.phases import Phase
 
+PIXELS_A_SPACING: Final = 4.5
+"""Fewest pixels from one column to the next."""
 _COMFORT: Final = 1.15
 """Aimed at: so many times the needed counts."""
 _Z: Final = 1.96
 USUAL_DENSITY_PERCENT: Final = 1.5
 _EDGE_SPACINGS: Final = 1.5
+_VOLTAGE_KV: Final = (20.0, 1250.0)
+_CURRENT_PA: Final = 1e5
 MOST_FIELDS: Final = 500
 
 
@@ -128,7 +133,7 @@ def recommend(
         An unknown vacancy, a recall outside 0.3 to 0.999, a density or its error that makes no sense.
     """
     column, state = vacancy_of(phase, wanted.kind)
-    _check(wanted, phase, pixel_pm)
+    _check(wanted, phase, optics, pixel_pm)
     first_pm = pixel_pm or 15.625
     law = law or predicted_law(
         phase,
@@ -145,7 +150,8 @@ def recommend(
     return _told(phase, wanted, optics, limit_e_per_a2, law, recipe, least_counts)
 
 
-def _check(wanted: Wanted, phase: Phase, pixel_pm: float | None) -> None:
+def _check(wanted: Wanted, phase: Phase, optics: Optics, pixel_pm: float | None) -> None:
+    _check_optics(phase, optics)
     if not 0 < wanted.density_percent < 50:
         raise BadInput(
             f"an expected density of {wanted.density_percent:g} %", "between 0 and 50 % can be planned for"
@@ -153,11 +159,32 @@ def _check(wanted: Wanted, phase: Phase, pixel_pm: float | None) -> None:
     error = wanted.density_error_percent
     if error is not None and not 0 < error < 50:
         raise BadInput(f"a density to ± {error:g} %", "between 0 and 50 % of the sites can be planned for")
-    coarsest = phase.spacing_angstrom * 100 / 4.5
+    coarsest = coarsest_pixel_pm(phase)
     if pixel_pm is not None and not 1 <= pixel_pm <= coarsest:
         raise BadInput(
             f"pixels of {pixel_pm:g} pm",
-            f"columns of {phase.name} need 1 to {coarsest:.0f} pm: at least 4.5 pixels from one to the next",
+            f"columns of {phase.name} need 1 to {coarsest:.0f} pm: at least {PIXELS_A_SPACING:g} pixels from one to "
+            "the next",
+        )
+
+
+def _check_optics(phase: Phase, optics: Optics) -> None:
+    """What the cross-sections hold for, and a probe that can tell one column from the next."""
+    low, high = _VOLTAGE_KV
+    if not low <= optics.voltage_kv <= high:
+        raise BadInput(
+            f"a high tension of {optics.voltage_kv:g} kV", f"reckoned with is {low:g} to {high:g} kV"
+        )
+    if optics.current_pa > _CURRENT_PA:
+        raise BadInput(
+            f"a probe current of {optics.current_pa:g} pA", f"reckoned with is up to {_CURRENT_PA:g} pA"
+        )
+    limit_a = 0.61 * wavelength_a(optics.voltage_kv) / (optics.convergence_mrad * 1e-3)
+    if limit_a > phase.spacing_angstrom:
+        raise BadInput(
+            f"a convergence of {optics.convergence_mrad:g} mrad at {optics.voltage_kv:g} kV",
+            f"it resolves {limit_a:.2g} Å at best; columns of {phase.name} are {phase.spacing_angstrom:.2f} Å apart",
+            "open the aperture",
         )
 
 
@@ -215,6 +242,11 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def coarsest_pixel_pm(phase: Phase) -> float:
+    """Largest pixel in which a column can be told from the next [pm]."""
+    return phase.spacing_angstrom * 100 / PIXELS_A_SPACING
+
+
 def sites_in(phase: Phase, kind: str, fov_nm: float) -> int:
     """Sites of the vacancy's column in a square field, edges left out."""
     inner_a = max(10 * fov_nm - 2 * _EDGE_SPACINGS * phase.spacing_angstrom, 0.0)
@@ -244,13 +276,15 @@ def places_for(wanted: Wanted, recall: float, sites: int) -> int | None:
 
 def sentence(r: Recommendation) -> str:
     """What to set and what it gives, or why it can't be had."""
-    counts = "no number of counts" if r.needed_counts is None else (
+    recall = f"{100 * r.wanted_recall:g} % recall of {r.kind}"
+    if r.needed_counts is None:
+        most = f"{100 * r.expected_recall:.0f} %"
+        return f"{recall} cannot be had by dose: scatter of the columns, not dose, limits it to {most}"
+    counts = (
         f"≥ {r.needed_counts:.0f} counts in a full column "
         f"({r.needed_counts_low or 0:.0f}-{_or_more(r.needed_counts_high)}, {r.source})"
-    )  # fmt: skip
-    head = f"{100 * r.wanted_recall:g} % recall of {r.kind} needs {counts}"
-    if r.needed_counts is None:
-        return f"{head}: scatter of the columns, not dose, limits it to {100 * r.expected_recall:.0f} %"
+    )
+    head = f"{recall} needs {counts}"
     shape = (
         f"{r.frames_per_place} frames × {r.dwell_us:g} µs at {r.current_pa:g} pA and {r.pixel_pm:.1f} pm/px "
         f"({r.fov_nm:g} nm, {r.width_px} px)"

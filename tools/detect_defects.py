@@ -1,5 +1,7 @@
 """Find atoms and vacancies in a frame."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -124,8 +126,18 @@ def run(args: Args, context: Context) -> Result:
     advice = advice_of(atoms, scale_accepted=args.accept_scale)
     atoms = replace(atoms, cannot_tell=reason)
     finding = vacancy_density([atoms], finding_id=f"{frame.id}-vacancies", evidence=(frame.id,))
+    finding, method = _with_reader(finding, atoms)
     made = result_of(atoms, frame, finding, args.kind, overlay.name, gallery.name if gallery else None)
-    return _brief(made.model_copy(update={"advice": advice}))
+    return _brief(made.model_copy(update={"advice": advice, "method": method}))
+
+
+def _with_reader(finding: Finding, atoms: AtomMap) -> tuple[Finding, str]:
+    """The finding and the method with the network that read along, if one did: both can be traced to its weights."""
+    if not atoms.network_sha256:
+        return finding, atoms.method
+    method = f"{atoms.method}, network {atoms.network_sha256[:12]}"
+    details = {**finding.details, "network_sha256": atoms.network_sha256}
+    return finding.model_copy(update={"method": method, "details": details}), method
 
 
 def _brief(result: Result) -> Result:
@@ -202,11 +214,21 @@ def summary(result: Result) -> str:
     if result.cannot_tell:
         return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
     hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
+    counted = Counter(one.kind for one in result.defects if one.examined)
+    more = kinds_text(counted) + "".join(
+        f", {number} {kind}" for kind, number in sorted(counted.items()) if not kind.startswith("V_")
+    )
     return (
-        f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies, {result.unsure} unsure, of "
+        f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies{more}, {result.unsure} unsure, of "
         f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f} "
         f"({result.recall_low:.2f} … {result.recall_high:.2f}){flags}"
     )
+
+
+def kinds_text(counted: Mapping[str, int]) -> str:
+    """' (V_Mo 3, V_S 58)' where vacancies of several kinds were called."""
+    kinds = [f"{kind} {number}" for kind, number in sorted(counted.items()) if kind.startswith("V_")]
+    return f" ({', '.join(kinds)})" if len(kinds) > 1 else ""
 
 
 TOOL: Tool[Args, Result] = Tool(

@@ -33,7 +33,9 @@ def run(args: Args, context: Context) -> Result:
     newest = {one.evidence[0]: one for one in context.records.findings() if len(one.evidence) == 1}
     if not newest:
         raise BadInput(
-            "no frame of this run was examined", "there is nothing to combine", "detect_defects first"
+            "no frame of this run was examined",
+            "there is nothing to combine: no place was reached and imaged, or none was looked at for defects",
+            "try another place, or look for defects in a frame first",
         )
     return Result(findings=(combined_density(tuple(newest.values())),))
 
@@ -43,7 +45,9 @@ def summary(result: Result) -> str:
     finding = result.findings[0]
     if finding.cannot_tell:
         return f"cannot tell: {finding.cannot_tell}"
-    return f"{finding.what} from {len(finding.evidence)} frames, {finding.of:,} sites examined"
+    number = len(finding.evidence)
+    frames = f"{number} frame{'' if number == 1 else 's'}"
+    return f"{finding.what} from {frames}, {finding.of:,} sites examined"
 
 
 TOOL: Tool[Args, Result] = Tool(

@@ -4,12 +4,15 @@ from typing import Final
 
 from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.goals import named_kinds
 from eucentric.agent.grammar.language.clauses import Clause
 
 
 def wants_analysis(clause: Clause) -> bool:
     """The clause asks for defects, columns or a density."""
     if clause.has("VACANCY", "DEFECT", "DENSITY") and not clause.has("WORST", "BEST", "ZOOM"):
+        return True
+    if clause.has("DETECT", "FIND", "QUESTION") and named_kinds(clause):
         return True
     return (clause.has("DETECT", "FIND", "QUESTION") and clause.has("ATOMS")) or (
         clause.has("DETECT")
@@ -57,7 +60,9 @@ def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
     """Write the analysis: in the open campaign, of the newest frame of this plan, or of a stored frame."""
     kind = (
         "vacancy"
-        if clause.said("VACANCY") or (clause.said("DENSITY") and not clause.said("DEFECT"))
+        if clause.said("VACANCY")
+        or named_kinds(clause)
+        or (clause.said("DENSITY") and not clause.said("DEFECT"))
         else "any"
     )
     density = bool(clause.take("DENSITY"))

@@ -87,6 +87,8 @@ class Draft:
     seconds: float = 0.0
     gentle: str = ""
     """Words that ask to spare the sample."""
+    counted: bool = False
+    """Columns are to be looked at: an image that leaves its field open gets one in which they can be seen."""
     last_image: str = ""
     """'step.field' of the newest frame of this plan."""
     loop: list[Step] | None = None

@@ -78,7 +78,8 @@ def _is_recall(clause: Clause, token: Token) -> bool:
 def _pointing(clause: Clause, token: Token) -> str:
     """A one-letter symbol of an element right before what may be missing, as in 'S vacancies'; else nothing."""
     after = [one for one in clause.tokens[clause.tokens.index(token) + 1 :] if one.kind != "mark"]
-    names = token.text in SYMBOLS and len(token.text) == 1 and bool(after) and after[0].concept in _THINGS
+    thing = bool(after) and after[0].concept in _THINGS | {"DENSITY"}  # 'vacancy density' is one word
+    names = token.text in SYMBOLS and len(token.text) == 1 and thing
     return token.text if names else ""
 
 

@@ -9,8 +9,11 @@ from eucentric.agent.grammar.image_spec import ImageSpec, read_image
 from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import check_optics, check_scan, show
 from eucentric.agent.grammar.timed import timed
+from eucentric.core.errors import BadInput
 from eucentric.core.plan import Step
 from eucentric.knowledge.dose import dwell_for_dose_us
+from eucentric.knowledge.phases import phase
+from eucentric.knowledge.recommendation import coarsest_pixel_pm
 
 ATOMIC_PIXEL_NM = 0.02
 """Coarsest pixel that still samples an atom column: five pixels across 1 Å."""
@@ -109,6 +112,15 @@ def _field(spec: ImageSpec, draft: Draft, said: str) -> float | None:
         draft.assume(f"'overview' taken as a field of {fov / 1e3:g} µm (default of the survey)")
         return fov
     now = draft.optics.get("fov_nm")
+    coarsest = _coarsest_nm(draft) if draft.counted else None
+    if coarsest is not None and (
+        not now or now / (spec.width_px or draft.situation.defaults.width_px) > coarsest
+    ):
+        spec.atomic = True
+        draft.assume(
+            "field of view 8 nm, 15.6 pm/px at 512 px: columns are to be looked at, and the present field shows none"
+        )
+        return 8.0
     if not now:
         draft.ask(
             f"'{said}': which field of view? The instrument states none.",
@@ -117,6 +129,15 @@ def _field(spec: ImageSpec, draft: Draft, said: str) -> float | None:
         return None
     draft.assume(f"field of view {number(now)} nm (as set now)")
     return now
+
+
+def _coarsest_nm(draft: Draft) -> float | None:
+    """Largest pixel that shows the columns of the specimen [nm]; None if its lattice is not known."""
+    card = draft.situation.specimen
+    try:
+        return coarsest_pixel_pm(phase(card.material)) * 1e-3 if card else None
+    except BadInput:
+        return None
 
 
 def _pixels(spec: ImageSpec, fov: float, draft: Draft) -> tuple[int, int]:

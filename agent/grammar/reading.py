@@ -15,12 +15,16 @@ from eucentric.agent.grammar.campaigns import campaign
 from eucentric.agent.grammar.campaigns import steps as campaign_steps
 from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.goals import element_named
 from eucentric.agent.grammar.image_spec import read_image
 from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.language.elements import ELEMENT_NAMES
 from eucentric.agent.grammar.language.words import fold
 from eucentric.agent.grammar.patterns import pattern
 from eucentric.agent.grammar.zone import zone
+from eucentric.core.errors import BadInput
+from eucentric.knowledge.detection import kinds_of
+from eucentric.knowledge.phases import phase
 
 
 class Reading:
@@ -45,6 +49,9 @@ class Reading:
         ):  # constraints hold for all of it
             if not refusals.forbidden(clause, draft):
                 refusals.prohibition(clause, draft)
+        draft.counted = any(
+            analysis.wants_analysis(clause) or analysis.wants_lattice(clause) for clause in clauses
+        )
         for clause in clauses:
             self._clause(clause)
         self._close()
@@ -199,16 +206,11 @@ class Reading:
 
     def _materials(self, clause: Clause) -> None:
         card = self.draft.situation.specimen
+        if named := element_named(clause):
+            self._missing(named)
         for token in clause.take("MATERIAL", "ELEMENT"):
             if token.concept == "ELEMENT":
-                symbol = ELEMENT_NAMES.get(fold(token.text), token.text)
-                self.element = symbol
-                if self.work is not None:
-                    self.work.element = symbol
-                if card and symbol not in card.material and card.material[:1].isupper():
-                    self.draft.assume(
-                        f"{symbol}: not in the card's material {card.material}; all kinds of vacancy are counted"
-                    )
+                self._missing(ELEMENT_NAMES.get(fold(token.text), token.text))
             elif card is None:
                 self.draft.assume(f"material {token.text}: no specimen card is loaded to compare it with")
             elif not _same_material(token.text, card.material):
@@ -220,10 +222,36 @@ class Reading:
             else:
                 self.draft.assume(f"material {token.text}: as on the specimen card ({card.material})")
 
+    def _missing(self, symbol: str) -> None:
+        """What is said to be missing: an element, or a kind such as V_S2."""
+        self.element = symbol
+        if self.work is not None:
+            self.work.element = symbol
+        card, bare = self.draft.situation.specimen, symbol.removeprefix("V_").rstrip("0123456789")
+        if card is None or not card.material[:1].isupper():
+            return
+        kinds = _kinds(card.material)
+        if bare not in card.material:
+            self.draft.assume(
+                f"{bare}: not in the card's material {card.material}; all kinds of vacancy are counted"
+            )
+        elif len(kinds) > 1:
+            listed = ", ".join(kinds)
+            self.draft.assume(
+                f"one density over all kinds ({listed}); the table and the picture say which is which"
+            )
+
     def _close(self) -> None:
         work, self.work = self.work, None
         if work is not None:
             campaign_steps.close(work, self.draft)
+
+
+def _kinds(material: str) -> tuple[str, ...]:
+    try:
+        return kinds_of(phase(material))
+    except BadInput:
+        return ()
 
 
 def _shadow(work: Work) -> Work:

@@ -22,6 +22,10 @@ _TAKEN: Final = (
     "EVERY",
 )  # fmt: skip
 _SEEING: Final = frozenset({"see", "sehen", "resolve", "visible", "sichtbar", "erkennen", "aufloesen"})
+_LEAST: Final = frozenset(
+    {"least", "lowest", "minimum", "minimal", "smallest", "wenigste", "wenigster", "geringste", "geringster",
+     "geringsten", "kleinste", "kleinster", "kleinsten", "minimale", "minimaler", "niedrigste", "niedrigster"}
+)  # fmt: skip
 _PLAIN: Final = frozenset(
     {"acquisition", "imaging", "visible", "resolve", "sichtbar", "aufloesen", "settings"}
 )
@@ -36,6 +40,8 @@ def wants_recommendation(clause: Clause) -> bool:
         return True
     asking = clause.asked or clause.has("QUESTION")
     words = {fold(token.text) for token in clause.tokens}
+    if words & _LEAST and clause.has("DOSE") and not clause.has("IMAGE", "HAADF", "SERIES", "ACQUIRE"):
+        return True
     meant = (
         bool(words & (_NEED | _SEEING)) or bool(clause.free("percent")) or clause.has("RECALL", "PRECISION")
     )
@@ -80,7 +86,7 @@ def recommend(clause: Clause, draft: Draft) -> None:
     _frame(clause, args)
     clause.take(*_TAKEN)
     for token in clause.tokens:
-        token.used = token.used or fold(token.text) in _PLAIN | _SEEING | _NEED
+        token.used = token.used or fold(token.text) in _PLAIN | _SEEING | _NEED | _LEAST
     if material is not None and material.kind != "hexagonal" and "frame" not in args:
         draft.ask(
             f"'{clause.text}': nothing can be predicted for {material.name}, whose columns are as long as it is thick. "

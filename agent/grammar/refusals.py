@@ -156,6 +156,12 @@ _MISSING: Final = {
         "taking an image",
         False,
     ),
+    "COMPARE": (
+        "comparing places, frames or runs",
+        "counting at each of them, with an interval; a test of two conditions outside a run: frames handed out by "
+        "`eucentric audit export RUN`, counted by `eucentric detect`, then `eucentric defects compare A B`",
+        True,
+    ),
     "CRYSTALLINITY": ("measuring crystallinity", "images at intervals, to be judged by a person", False),
 }
 
@@ -208,6 +214,8 @@ def _else_meant(clause: Clause, concept: str) -> bool:
         return not (clause.has("RUN", "RUNS", "YESTERDAY", "LAST") or bool(clause.kind("name")))
     if concept == "DIFFRACTION" and clause.has("SPECTRUM"):
         return True
+    if concept == "COMPARE":
+        return not clause.has("VACANCY", "DEFECT", "DENSITY")
     return concept == "CRYSTALLINITY" and (clause.has("ZONE", "FLAKE", "TILT", "AUTOFOCUS"))
 
 

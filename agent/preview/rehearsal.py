@@ -19,6 +19,8 @@ from eucentric.core.instrument import Reading
 from eucentric.core.plan import Step
 from eucentric.core.text import named
 from eucentric.core.units import echo
+from eucentric.knowledge.phases import phase
+from eucentric.knowledge.recommendation import coarsest_pixel_pm
 from eucentric.tools.arguments import validated
 from eucentric.tools.base import Tool
 from eucentric.tools.catalogue import tool_named
@@ -26,6 +28,8 @@ from eucentric.tools.tilting.arrive import TiltArgs
 from eucentric.tools.tilting.follow import tracking_fov_nm
 
 _UNITS = ("um", "nm", "us", "pa", "pm", "deg", "kv", "mrad", "px", "a2")
+_IMAGES = ("acquire_image", "acquire_series")
+_READ_COLUMNS = ("detect_defects", "measure_lattice")
 _MOVERS = ("go_to_target", "move_stage", "survey")
 _FIELDS_UM = {"go_to_target": 5.0, "autofocus": 2.0}
 """Widest field of tools that choose it themselves [µm]."""
@@ -147,8 +151,33 @@ def _call(step: Step, walk: Walk, times: int) -> None:
     _widest(tool.name, args, walk)
     if walk.setting.settled_s is not None:
         walk.settle(walk.setting.settled_s + cost.seconds)
+    _looked_at(step, tool.name, args, walk)
     take_effects(step, tool.name, args, walk)
     book_dose(tool.name, args, cost, walk)
+
+
+def _looked_at(step: Step, name: str, args: Any, walk: Walk) -> None:
+    """A frame in which no column can be told from the next is not worth its dose."""
+    if name in _IMAGES:
+        field_nm = getattr(args, "fov_nm", None) or walk.setting.state.optics.get("fov_nm")
+        width = getattr(args, "width_px", None)
+        if field_nm and width:
+            walk.pixels_pm[step.id] = 1e3 * field_nm / width
+        return
+    pixel_pm = walk.pixels_pm.get(step.inputs.get("frame", "").partition(".")[0])
+    if name not in _READ_COLUMNS or pixel_pm is None:
+        return
+    try:
+        material = phase(getattr(args, "material", None) or walk.setting.specimen.material)
+    except BadInput:
+        return
+    if pixel_pm > (coarsest := coarsest_pixel_pm(material)):
+        problem = BadInput(
+            f"{name} on pixels of {pixel_pm:,.0f} pm",
+            f"columns of {material.name} are seen in {coarsest:.0f} pm or less; nothing was exposed",
+            f"take {1e-3 * coarsest * 512:.0f} nm at 512 px, or less",
+        )
+        walk.problems.append(f"step {step.id}: {problem}")
 
 
 def _shown(name: str, args: Any, cost: Cost, walk: Walk) -> Cost:

@@ -62,6 +62,8 @@ class Walk:
     asks: bool = False
     field_um: float = 0.0
     """Widest field exposed so far."""
+    pixels_pm: dict[str, float] = field(default_factory=dict)
+    """Pixel sizes of the images that steps take, by the id of their step [pm]."""
     pitches: dict[str, tuple[float, int, int]] = field(default_factory=dict)
     """Grids by the id of their step: pitch [µm], nx, ny."""
     earlier: Callable[[float, float, float, float], float] = lambda x, y, width, height: 0.0

@@ -109,7 +109,7 @@ def _statistics(found: Mapping[str, Any]) -> list[Block]:
     if sizes := found.get("topology"):
         head = ("clusters", "called", "95 % by the sites' probabilities", "by chance")
         rows = tuple(
-            (name, str(one["called"]), f"{one['low']:.0f} … {one['high']:.0f}", f"{one['by_chance']:.2g}")
+            (name, str(one["called"]), f"{one['low']:.0f} … {one['high']:.0f}", _few(one["by_chance"]))
             for name in _SIZES
             for one in (sizes[name],)
         )
@@ -128,6 +128,11 @@ def _statistics(found: Mapping[str, Any]) -> list[Block]:
         if pairs["shells"]:
             blocks.append(Fold("g(r) by lattice shell", (_shells(pairs["shells"]),)))
     return blocks
+
+
+def _few(value: float) -> str:
+    """Two digits, and never a power of ten."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _shells(shells: Sequence[Mapping[str, Any]]) -> Table:
@@ -195,9 +200,24 @@ def _image(look: Look) -> Section:
 
 def _figures(body: Mapping[str, Any]) -> Table:
     rows = [(name, _number(body[key], 4)) for name, key in _FIGURES.items() if body.get(key) is not None]
+    rows[:1] = _pixel(body) or rows[:1]
     rows += [(name.replace("_", " "), _number(value, 4) if not isinstance(value, str) else value)
              for name, value in body["known"].items()]  # fmt: skip
     return Table(("figure", "value"), tuple(rows), (1,))
+
+
+def _pixel(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The pixel size by the lattice with its error, and what it was held against."""
+    lattice = body.get("lattice")
+    if not lattice:
+        return []
+    told, by = lattice["told_pixel_pm"], f"{body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f}"
+    against = (
+        "none, so the material is believed"
+        if told is None
+        else f"{told:.2f} ({lattice['off_percent']:+.1f} %)"
+    )
+    return [(f"pixel [pm], if it is {body['material']}", by), ("pixel told [pm]", against)]
 
 
 def _by_hand(body: Mapping[str, Any]) -> Block:

@@ -134,8 +134,12 @@ def _defects(record: RunRecord, frame: str) -> tuple[Mark, ...]:
 
 
 def intervals(record: RunRecord) -> Picture | None:
-    """Each finding of the same kind with its interval, the combined one last; None for fewer than two."""
-    rows = [one for one in record.findings if not one.finding.cannot_tell]
+    """Each finding of the same kind with its interval, the combined one last; None for fewer than two.
+
+    What is said of the same frames again is one finding, the last.
+    """
+    told = [one for one in record.findings if not one.finding.cannot_tell]
+    rows = list({(one.finding.what, one.finding.evidence): one for one in told}.values())
     kinds = {(one.finding.what, one.finding.unit) for one in rows}
     if len(rows) < 2 or len(kinds) != 1:
         return None

@@ -74,7 +74,9 @@ def interval_text(finding: Finding) -> str:
 
 def basis_text(finding: Finding) -> str:
     """Numerator, denominator and number of frames."""
-    frames = plural(len(finding.evidence), "frame")
+    shown, counted = len(finding.evidence), finding.details.get("images")
+    less = f"{counted} of " if isinstance(counted, int) and 0 < counted < shown else ""
+    frames = less + plural(shown, "frame")
     if not finding.of:
         return f"0 sites examined in {frames}"
     return f"{count(finding.count)} of {finding.of:,} sites examined, in {frames}"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eucentric.cli.defects.samples import alike, counted, flagged, interval_line, say_left_out
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import debug_option, json_option, seed_type
 
 
 @click.command()
@@ -17,7 +17,7 @@ from eucentric.cli.options import debug_option, json_option
               help="A sample of the first condition; repeat it.")  # fmt: skip
 @click.option("--b", "more_b", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
               help="A sample of the second condition; repeat it.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=int, help="Of permutations and bootstraps.")
+@click.option("--seed", default=0, show_default=True, type=seed_type, help="Of permutations and bootstraps.")
 @json_option
 @debug_option
 def compare(
@@ -37,6 +37,9 @@ def compare(
     if not first or not second:
         raise click.UsageError("two conditions are needed: A and B, or --a DIR … --b DIR …")
     (left, out_a), (right, out_b) = counted(first), counted(second)
+    for side, out in ((left, out_a), (right, out_b)):
+        if not side:
+            alike(side, out)  # raises with the reasons of that side
     what = alike([*left, *right], [*out_a, *out_b])
     if {one.sha256 for _, one in left} & {one.sha256 for _, one in right}:
         raise BadInput("an image is on both sides", remedy="an image belongs to one condition")
@@ -56,15 +59,20 @@ def compare(
 
 def _table(what: str, answer: dict[str, Any]) -> None:
     """For people."""
-    click.echo(f"{what}, {answer['material']}")
+    from eucentric.agent.reporting.quantities import plural
+    from eucentric.core.text import visible
+
+    click.echo(f"{what}, {visible(answer['material'], limit=80)}")
     for side in ("a", "b"):
         found = answer[side]
         click.echo(
             f"  {side}   {interval_line(found):<44} {found['details']['called']} called of {found['of']:,} sites, "
-            f"{found['details']['images']} images, {found['details']['samples']} samples"
+            f"{plural(found['details']['images'], 'image')}, {plural(found['details']['samples'], 'sample')}"
         )
+        for name in found["details"]["densities"]:
+            click.echo(f"      {visible(name, limit=200)}")
     ratio = answer["ratio"]
-    click.echo(f"  b − a       {interval_line({'interval': answer['difference']})}")
+    click.echo(f"  b − a       {interval_line({'interval': answer['difference']}, 'percentage points')}")
     if ratio:
         click.echo(f"  b / a       {interval_line({'interval': ratio}, '×')}")
     p = "" if answer["p_value"] is None else f"p = {answer['p_value']:.2g}, "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import debug_option, json_option, writable_file
 
 if TYPE_CHECKING:
     from eucentric.tools.vision.corrections import Label, Said
@@ -37,7 +37,11 @@ def correct(
     from eucentric.tools.vision.corrections import Correction, add_corrections
     from eucentric.tools.vision.saved import read_saved
 
+    for name, text in (("--by", by), ("--why", why)):
+        if not plain(text).strip():
+            raise click.BadParameter("a correction without it can't be weighed later", param_hint=name)
     saved, words = read_saved(map_), dict[str, str](by=plain(by), why=plain(why), utc=utc_now())
+    writable_file(out)
     rows = [
         Correction(
             **words, image=saved.image, image_sha256=saved.sha256, material=saved.material, method=saved.method,
@@ -51,12 +55,14 @@ def correct(
         answer = {"ok": True, "file": str(out), "added": [row.model_dump(mode="json") for row in rows]}
         click.echo(json.dumps(answer | {"entries": len(every.entries), "exit_code": 0}, ensure_ascii=False))
         return
+    from eucentric.agent.reporting.quantities import plural
+
     for row in rows:
         click.echo(
             f"site {row.site} ({row.x_px:.0f}, {row.y_px:.0f})   {row.label}   the program had said "
             f"{visible(row.was.state, limit=40)}, p {row.was.p_vacancy:.2f}"
         )
-    click.echo(f"{len(every.entries)} sites in {visible(str(out), limit=300)}")
+    click.echo(f"{plural(len(every.entries), 'site')} in {visible(str(out), limit=300)}")
 
 
 def _words(texts: tuple[str, ...], sites: int) -> "dict[int, Label]":

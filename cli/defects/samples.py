@@ -79,14 +79,14 @@ def flagged(samples: "Sequence[Sample]") -> list[str]:
         for code in one.flags:
             number[code] = number.get(code, 0) + 1
     hand = sum(int(one.finding.details.get("by_hand", 0)) for _, one in samples)
-    said = [f"{hand} sites are counted by a person's word"] if hand else []
+    said = [f"{hand} of the sites are counted by a person's word"] if hand else []
     runs: dict[str, set[str]] = {}
     for sample, one in samples:
         runs.setdefault(sample, set()).add(one.run)
     said += [
         f"{name} holds maps of {len(some)} runs of detect" for name, some in runs.items() if len(some) > 1
     ]
-    return [f"{n} of {len(samples)} images are flagged {code}" for code, n in number.items()] + said
+    return [f"flagged {code}: {n} of {len(samples)} that count" for code, n in number.items()] + said
 
 
 def say_left_out(left: "Sequence[dict[str, str]]") -> None:

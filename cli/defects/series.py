@@ -7,18 +7,18 @@ from typing import Any
 import click
 
 from eucentric.cli.defects.samples import interval_line, say_left_out
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import FiniteRange, debug_option, json_option
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option(
     "--dose-per-frame",
-    type=click.FloatRange(1e-9),
+    type=FiniteRange(1e-9),
     help="[e/Å²], if the files do not tell current and dwell.",
 )
 @click.option(
-    "--dose-before", default=0.0, type=click.FloatRange(0), help="That the place had before the first [e/Å²]."
+    "--dose-before", default=0.0, type=FiniteRange(0), help="That the place had before the first [e/Å²]."
 )
 @json_option
 @debug_option
@@ -51,6 +51,8 @@ def series(
 
 def _table(answer: dict[str, Any]) -> None:
     """For people."""
+    from eucentric.agent.reporting.quantities import plural
+
     unit = answer["unit"]
     click.echo(f"   dose [{unit}]    sites   called   density [%]")
     for row in answer["frames"]:
@@ -59,7 +61,8 @@ def _table(answer: dict[str, Any]) -> None:
     click.echo(f"Damage         {interval_line(answer['rate'], answer['rate']['unit'])}")
     made = answer["made"]
     click.echo(
-        f"Made by the beam while it was looked at: {len(made)} sites; there from the first: {len(answer['there'])}"
+        f"Made by the beam while it was looked at: {plural(len(made), 'site')}; there from the first: "
+        f"{plural(len(answer['there']), 'site')}"
     )
     for one in made[:20]:
         place = f"({one['x_px']:.0f}, {one['y_px']:.0f})"

@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from eucentric.cli.defects.samples import alike, counted, flagged, interval_line, say_left_out
-from eucentric.cli.options import debug_option, json_option
+from eucentric.cli.options import debug_option, json_option, seed_type
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
-@click.option("--seed", default=0, show_default=True, type=int, help="Of bootstrap and random arrangements.")
+@click.option(
+    "--seed", default=0, show_default=True, type=seed_type, help="Of bootstrap and random arrangements."
+)
 @json_option
 @debug_option
 def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> None:
@@ -40,6 +42,7 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
         return
+    from eucentric.agent.reporting.quantities import plural
     from eucentric.cli.detect import clusters_line
     from eucentric.core.text import visible
 
@@ -47,7 +50,11 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
     click.echo(f"{what} of {visible(samples[0][1].material, limit=80)}   {interval_line(found)}")
     click.echo(
         f"Counted      {found['details']['called']} called of {found['of']:,} sites, "
-        f"{found['details']['images']} images, {found['details']['samples']} samples"
+        f"{plural(found['details']['images'], 'image')}, {plural(found['details']['samples'], 'sample')}"
+    )
+    click.echo(
+        f"Corrected    for recall {found['details']['recall']:.2f} and "
+        f"{found['details']['expected_false_calls']:.1f} false calls expected"
     )
     click.echo(f"Interval     {found['method']}")
     for name, value in found["details"]["densities"].items():

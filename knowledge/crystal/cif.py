@@ -74,6 +74,10 @@ def data_block(path: str | Path) -> Any:
     import gemmi  # only a CIF needs it
 
     path = Path(path)
+    if not path.is_file():
+        raise BadInput(
+            f"there is no file {visible(str(path), limit=300)}", remedy="check the path of the CIF"
+        )
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise ValueError(f"larger than {_LARGEST_BYTES} bytes")

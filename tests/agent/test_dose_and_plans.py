@@ -11,6 +11,8 @@ from eucentric.agent.dose.book import DoseBook
 from eucentric.agent.dose.charge import Charge
 from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.judge import judge, judge_error
+from eucentric.agent.preview.preview import preview
+from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
@@ -26,6 +28,7 @@ from eucentric.core.errors import (
 )  # fmt: skip
 from eucentric.core.plan import Plan, Step
 from eucentric.instruments.capabilities import PositionErrors
+from eucentric.tools.base import Setting
 
 
 def field(x=0.0, y=0.0, width=1.0, dose=1.0, stay="s"):
@@ -317,3 +320,15 @@ def test_no_focus_outside_a_loop_ends_the_run_before_it_exposes_more(bench, monk
     monkeypatch.setattr(course, "judge", lambda *_: Judgement(verdict="skip", why="no focus", rule="r"))
     outcome = bench.carry(image("a"), image("b"), person=Person(Answer("approved", "t")))
     assert (outcome.outcome, bench.spy.names()) == ("failed", ["acquire"])
+
+
+@pytest.mark.parametrize(("fov_nm", "refused"), [(8.0, False), (20.0, False), (21.0, True), (2e4, True)])
+@pytest.mark.parametrize("tool", ["detect_defects", "measure_lattice"])
+def test_no_dose_is_spent_on_a_frame_that_shows_no_columns(bench, fov_nm, refused, tool):
+    state = named_state("twin", True, bench.guard.state(), None)
+    taken = image("i", fov_nm=fov_nm, width_px=512, height_px=512)
+    read = Step(id="d", tool=tool, inputs={"frame": "i.frame"})
+    setting = Setting(bench.guard.capabilities(), state, bench.card)
+    problems = preview(Plan(title="t", steps=(taken, read)), setting, 1e9).problems
+    assert bool(problems) == refused
+    assert all("columns of Ti3C2 are seen in 39 pm or less" in text for text in problems)

@@ -1,6 +1,7 @@
 """The parts of a report, each by a table of cases."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from eucentric.agent.reporting.doses import deepest
 from eucentric.agent.reporting.html import html
 from eucentric.agent.reporting.markdown import escaped, fenced, markdown
 from eucentric.agent.reporting.panels import Mark, Panel, bar_nm, draw, reduced
+from eucentric.agent.reporting.pictures import intervals
 from eucentric.agent.reporting.png import png_of
 from eucentric.agent.reporting.quantities import (
     count,
@@ -272,3 +274,17 @@ def test_palette_keeps_greys_and_marks():
         back = np.asarray(image.convert("RGB")).astype(int)
     assert np.abs(back - rgb).max() <= 2
     assert (back[:4] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "drawn"),
+    [((("f-1",), ("f-1",)), False), ((("f-1",), ("f-2",), ("f-1", "f-2"), ("f-2",)), True)],
+)
+def test_a_frame_that_is_all_there_is_is_not_drawn_twice(evidence, drawn):
+    finding = {"id": "d", "what": "density", "unit": "%", "interval": {"value": 1.0, "low": 0.5, "high": 2.0},
+               "count": 10, "of": 1000, "method": "m"}  # fmt: skip
+    rows = [
+        SimpleNamespace(seq=k, finding=Finding(**finding, evidence=frames))
+        for k, frames in enumerate(evidence)
+    ]
+    assert (intervals(SimpleNamespace(findings=rows, simulated=True)) is not None) == drawn

@@ -107,7 +107,7 @@ def test_files_of_one_place_are_a_series_too(simulate, tmp_path):
     ]
     bodies = answer(detect, *args)["images"]
     assert [body["series"]["number"] for body in bodies] == [1, 2]
-    assert {body["series"]["place"] for body in bodies} == {"0.npy"}
+    assert {body["series"]["place"] for body in bodies} == {f"0.npy {bodies[0]['sha256'][:12]}"}
     found = answer(defects, "series", tmp_path / "out", "--dose-per-frame", 1e4, "--dose-before", 2e3)
     assert [row["dose"] for row in found["frames"]] == [7e3, 1.7e4]
     np.save(tmp_path / "1.npy", simulate(size=180, counts=150, seed=3).image)
@@ -320,3 +320,44 @@ def test_damaged_maps_are_refused(conditions, tmp_path, damage):
     with pytest.raises(BadInput, match="no map") as caught:
         read_saved(tmp_path / "0.json")
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("show", "{a}", "--seed", -1), "--seed"),
+        (("compare", "{a}", "{b}", "--seed", -1), "--seed"),
+        (("series", "{a}", "--dose-per-frame", "nan"), "finite"),
+        (("correct", "{a}/0.json", "--site", "5=full", "--by", "", "--why", "seen"), "--by"),
+        (("correct", "{a}/0.json", "--site", "5=full", "--by", "jd", "--why", " "), "--why"),
+    ],
+)
+def test_what_is_no_answer_is_a_usage_error(conditions, args, says):
+    done = run(defects, *(str(arg).format(a=conditions / "a0", b=conditions / "b0") for arg in args))
+    assert done.exit_code == 2, done.output
+    assert says in done.output
+
+
+def test_corrections_are_refused_before_they_are_lost(folder, tmp_path):
+    here, _, _ = folder
+    (tmp_path / "file").write_text("")
+    place = next((here / "one").glob("one*.json"))
+    done = run(defects, "correct", place, "--site", "5=full", "--by", "jd", "--why", "seen",
+               "--out", tmp_path / "file" / "c.jsonl")  # fmt: skip
+    assert isinstance(done.exception, BadInput)
+    assert "nothing can be written" in done.exception.what
+
+
+def test_a_comparison_names_samples_units_and_why_a_side_is_empty(conditions, tmp_path):
+    shown = run(defects, "compare", conditions / "a0", conditions / "b0").stdout
+    assert "percentage points" in shown
+    assert f"1: {conditions / 'b0'}" in shown
+    assert "1 sample\n" in shown
+    shutil.copytree(conditions / "a0", tmp_path / "dark")
+    for path in (tmp_path / "dark").glob("*.json"):
+        body = json.loads(path.read_text())
+        body["findings"][0] |= {"cannot_tell": "out of focus"}
+        path.write_text(json.dumps(body))
+    done = run(defects, "compare", conditions / "b0", tmp_path / "dark")
+    assert isinstance(done.exception, BadInput)
+    assert "out of focus" in done.exception.why

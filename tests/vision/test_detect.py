@@ -15,6 +15,7 @@ from eucentric.core.errors import BadInput
 from eucentric.core.instrument import Frame
 from eucentric.core.request import SpecimenCard
 from eucentric.tools.detect_defects import TOOL, Args, Result
+from eucentric.tools.vision.network import open_network
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def test_tool_any_kind_adds_bright_columns(simulate, tmp_path):
     result, _ = run_tool(bright, tmp_path, kind="any")
     kinds = {defect.kind for defect in result.defects if np.hypot(defect.x_px - x, defect.y_px - y) < 4}
     assert kinds == {"extra Ti"}
+    assert ", 1 extra Ti," in TOOL.summary(result)
+    finding, digest = result.findings[0], open_network().card.sha256
+    assert finding.details["network_sha256"] == digest
+    assert finding.method == result.method
+    assert finding.method.endswith(f"network {digest[:12]}")
+    assert "network" not in run_tool(picture, tmp_path)[0].method
 
 
 def test_tool_abstains_in_words(tmp_path):

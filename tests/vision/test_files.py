@@ -66,7 +66,8 @@ def holes(share):
         ("bad.tif", lambda p: p.write_bytes(b"II*\x00" + b"\x99" * 40), "bad.tif"),
         ("bad.npy", lambda p: p.write_bytes(b"\x93NUMPY garbage"), "cannot be read"),
         ("bad.png", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\nnot"), "cannot be read"),
-        ("empty.npy", lambda p: p.write_bytes(b""), "cannot be read"),
+        ("empty.npy", lambda p: p.write_bytes(b""), "0 bytes"),
+        ("folder.tif", lambda p: p.mkdir(), "is a folder"),
         (
             "pickle.npy",
             lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True),

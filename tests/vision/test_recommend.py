@@ -149,3 +149,24 @@ def test_a_quantity_that_cannot_be_is_a_usage_error(option, value):
     said = CliRunner().invoke(recommend, ["V_Ti", "--material", "Ti3C2", option, value])
     assert said.exit_code == 2
     assert "must be more than 0" in said.output
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (("--recall", "99.9"), 0, "99.9 % recall"),
+        (("--image-dose", "1e4"), 2, "--image"),
+        (("--image-pixel", "8"), 2, "--image"),
+        (("--counts-per-electron", "3"), 2, "--image"),
+        (("--density-error", "nan"), 2, "finite"),
+        (("--voltage", "0.001"), 2, "20 to 1250 kV"),
+        (("--current", "1e9"), 2, "100000 pA"),
+        (("--convergence", "1"), 2, "open the aperture"),
+    ],
+)
+def test_what_physics_does_not_hold_for_is_refused(args, code, says):
+    done = CliRunner().invoke(recommend, ["V_Ti", "--material", "Ti3C2", *args])
+    error = done.exception
+    told = f"{error}" if isinstance(error, BadInput) else done.output
+    assert (error.exit_code if isinstance(error, BadInput) else done.exit_code) == code, done.output
+    assert says in told

@@ -148,3 +148,26 @@ def test_labels_whose_numbering_slipped_are_put_back(tmp_path):
 def test_a_folder_without_labels_is_refused(tmp_path):
     with pytest.raises(BadInput, match="no labelled images"):
         bench.run(file=tmp_path)
+
+
+def test_a_density_has_an_interval_without_the_noise():
+    rng = np.random.default_rng(1)
+    seen = find_single_atoms(drawn(rng, scattered(rng, 25), 12.0), PIXEL_PM)
+    low, high = seen.density_interval
+    assert 0 < low < 25 / seen.area_nm2 < high
+    none = find_single_atoms(drawn(np.random.default_rng(0), [], 0, texture=0.0, uneven=0.0), PIXEL_PM)
+    assert none.density_interval[0] == 0
+    assert none.density_interval[1] >= 3.6 / none.area_nm2
+
+
+@pytest.mark.parametrize("pixel", ["nan", "inf", 0])
+def test_a_pixel_size_that_is_none(tmp_path, pixel):
+    done = CliRunner().invoke(command, ["a.npy", "--pixel-pm", str(pixel), "--out", str(tmp_path)])
+    assert done.exit_code == 2
+
+
+def test_single_atoms_are_not_looked_for_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(command, ["a.npy", "--out", str(tmp_path / "file" / "out")])
+    assert isinstance(done.exception, BadInput)
+    assert "nothing can be written" in done.exception.what

@@ -38,6 +38,8 @@ def test_a_cif_becomes_a_model_with_a_card(tmp_path):
     assert (card["steps"], card["seed"], card["threads"], card["name"]) == (3, 7, 1, "new")
     assert sum(row["atoms"] for row in card["figures"].values()) > 100
     assert card["fusion"] == {}  # the lattice stage does not read this one
+    assert "does not read MoO3" in card["limits"][-1]
+    assert "note: the lattice stage does not read MoO3" in done.stderr
     assert open_network(out).card.sha256 == card["sha256"]
     assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8")) == card
 
@@ -121,3 +123,16 @@ def test_an_image_without_a_lattice_labels_nothing(tmp_path):
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).poisson(5, (128, 128)).astype(np.float32))
     with pytest.raises(BadInput, match="cannot label itself"):
         plan_of(["Ti3C2"], images=[tmp_path / "noise.npy"], seed=1, steps=2, minutes=None, name="x")
+
+
+@pytest.mark.parametrize("name", ["m.pkl", "m.json", "m"])
+def test_a_model_is_an_npz_and_nothing_else(tmp_path, name):
+    done = run("--material", "Ti3C2", "--steps", 2, "--out", tmp_path / name)
+    assert done.exit_code == 2
+    assert ".npz" in done.output
+
+
+def test_nothing_is_learnt_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="nothing can be written"):
+        run("--material", "Ti3C2", "--steps", 2, "--out", tmp_path / "file" / "m.npz")

@@ -29,10 +29,17 @@ def advice_of(seen: AtomMap, *, scale_accepted: bool = False) -> Advice:
     scale_accepted
         A person looked at it: the lattice's pixel size is to be used.
     """
+    if len(seen.sites_xy) == 0 and _too_coarse(seen):
+        return "ask"
     codes = {code for code, _ in seen.flags} - ({WRONG_SCALE} if scale_accepted else set())
     if not seen.cannot_tell and WRONG_SCALE not in codes:
         return "none"
     return next((advice for code, advice in _OF.items() if code in codes), "ask")
+
+
+def _too_coarse(seen: AtomMap) -> bool:
+    """No focus helps where the pixels are larger than columns are apart."""
+    return (seen.stated_pixel_pm or 0.0) > seen.phase.spacing_angstrom * 100
 
 
 def why_not_counted(seen: AtomMap, *, scale_accepted: bool = False) -> str:

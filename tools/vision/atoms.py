@@ -67,7 +67,7 @@ def find_atoms(
     (pixels, unit), missing = prepared(image)
     scale = measure_scale(pixels, phase, pixel_pm)
     if scale is None:
-        return _abstain(phase, pixels, pixel_pm, "no rings of the phase's lattice in the power spectrum")
+        return _abstain(phase, pixels, pixel_pm, _no_rings(phase, pixel_pm))
     factor = working_factor(scale.pixel_pm)
     spacing = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing < _MIN_SPACING_PX:
@@ -87,6 +87,15 @@ def find_atoms(
     )  # fmt: skip
     coherence = _coherence(small, peaks, patches, phase)
     return _analysed(view, scale, patches, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
+
+
+def _no_rings(phase: Phase, pixel_pm: float | None) -> str:
+    """Why there is no scale: where the pixel that was told is too coarse, that."""
+    seen = "no rings of the phase's lattice in the power spectrum"
+    coarsest = phase.spacing_angstrom * 100 / _MIN_SPACING_PX
+    if pixel_pm is None or pixel_pm <= coarsest:
+        return seen
+    return f"{seen}; pixels of {pixel_pm:,.0f} pm are told, and columns of {phase.name} take {coarsest:.0f} pm or less"
 
 
 def _abstain(phase: Phase, pixels: NDArray[np.float32], pixel_pm: float | None, reason: str) -> AtomMap:

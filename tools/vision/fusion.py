@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision.atom_map import AtomMap
 from eucentric.tools.vision.atoms import find_atoms
-from eucentric.tools.vision.network import Fusion, NetworkPoints, network_points
+from eucentric.tools.vision.network import Fusion, NetworkPoints, fits_grid, network_points
 
 if TYPE_CHECKING:
     from eucentric.tools.vision.network.infer import Network
@@ -65,7 +65,7 @@ def read_atoms(
 def read_again(atoms: AtomMap, image: NDArray[np.float32], network: "Network") -> AtomMap:
     """What the lattice stage made of an image, read by the network too; without any pixel size it stays as it is."""
     size = atoms.pixel_pm or atoms.stated_pixel_pm
-    if size is None:
+    if size is None or (not len(atoms.sites_xy) and not fits_grid(image.size, size)):
         return atoms
     points = network_points(image, atoms.phase.spacing_angstrom, size, network)
     if not len(atoms.sites_xy):

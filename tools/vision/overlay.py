@@ -95,11 +95,17 @@ def _caption(atoms: AtomMap, title: str) -> str:
         lines.append(f"nothing counted: {atoms.cannot_tell}")
     else:
         lines.append(
-            f"{len(atoms.atoms_xy)} columns (rings), {len(atoms.vacancies_xy)} vacancies (squares), "
-            f"unsure sites (triangles), not counted (crosses)   {atoms.pixel_pm:.2f} ± {atoms.pixel_pm_sigma:.2f} pm/px"
+            f"{len(atoms.atoms_xy)} columns (rings), {_vacancies(atoms)} (squares), unsure sites (triangles), "
+            f"not counted (crosses)   {atoms.pixel_pm:.2f} ± {atoms.pixel_pm_sigma:.2f} pm/px"
         )
     lines += [f"FLAG {code}: {text}" for code, text in atoms.flags]
     return "\n".join(line if len(line) < 150 else line[:149] + "…" for line in lines[:6])
+
+
+def _vacancies(atoms: AtomMap) -> str:
+    """As the table counts them: those at the edge are drawn, but not counted."""
+    beside = len(atoms.vacancies_xy) - atoms.called
+    return f"{atoms.called} vacancies" + (f" and {beside} not counted" if beside else "")
 
 
 _AT_LEAST = 12
@@ -118,7 +124,11 @@ def write_gallery(
         return None
     half = int(2.6 * atoms.phase.spacing_angstrom * 100 / atoms.pixel_pm)
     columns = min(6, len(rows))
-    figure = Figure(figsize=(1.5 * columns, 1.75 * -(-len(rows) // columns) + 0.4), dpi=110)
+    high_in = 1.75 * -(-len(rows) // columns) + 0.4
+    figure = Figure(figsize=(1.5 * columns, high_in), dpi=110)
+    figure.subplots_adjust(
+        left=0.02, right=0.98, bottom=0.25 / high_in, top=1 - 0.4 / high_in, wspace=0.06, hspace=0.3
+    )
     FigureCanvasAgg(figure)
     low, high = np.nanpercentile(image, (0.5, 99.7))
     for number, row in enumerate(rows, 1):
@@ -127,7 +137,9 @@ def write_gallery(
         axes.imshow(image, cmap="gray", vmin=low, vmax=high)
         axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half), xticks=[], yticks=[])
         axes.scatter([x], [y], s=300, marker="s", facecolors="none", edgecolors=_VACANCY, linewidths=1.0)
-        axes.set_title(f"#{row} ({x:.0f}, {y:.0f})  p {atoms.sites_p_vacancy[row]:.2f}", fontsize=7)
+        axes.set_title(
+            f"site {row}   p {atoms.sites_p_vacancy[row]:.2f}\n({x:.0f}, {y:.0f})", fontsize=7, pad=3
+        )
     if simulated:
         figure.text(0.5, 0.005, "SIMULATED", ha="center", color="#CC0000", weight="bold")
     path.parent.mkdir(parents=True, exist_ok=True)

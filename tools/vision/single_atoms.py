@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision.peaks import peaks_of
@@ -69,7 +69,25 @@ class SingleAtoms:
     @property
     def density_per_nm2(self) -> float:
         """Called atoms over the area of the image."""
-        return float(self.called.sum()) / (math.prod(self.shape) * (self.pixel_pm / 1e3) ** 2)
+        return float(self.called.sum()) / self.area_nm2
+
+    @property
+    def area_nm2(self) -> float:
+        """Of the image."""
+        return math.prod(self.shape) * (self.pixel_pm / 1e3) ** 2
+
+    @property
+    def density_interval(self) -> tuple[float, float]:
+        """95 % of the density of called atoms that are none of noise [1/nm²].
+
+        Counts are Poisson (Garwood, Biometrika 28 (1936) 437), and so is the noise expected among them, which is taken
+        off. What is missed is not known and not added; nor do two places of one specimen differ by counting alone.
+        """
+        n = float(self.called.sum())
+        low = stats.chi2.ppf(0.025, 2 * n) / 2 if n else 0.0
+        high = stats.chi2.ppf(0.975, 2 * n + 2) / 2
+        most = stats.poisson.ppf(0.975, self.expected_false)
+        return max(low - most, 0.0) / self.area_nm2, max(high - 0.0, 0.0) / self.area_nm2
 
 
 def find_single_atoms(

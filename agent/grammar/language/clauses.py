@@ -203,6 +203,9 @@ def _append(clauses: list[Clause], piece: list[Token], begin: int) -> None:
         clauses.append(Clause(list(piece)))
         return
     last = clauses[-1] if len(clauses) > begin else None
+    if last is not None and _takes_image(last.tokens) and _gives(piece) and not last.said(*_CAMPAIGN):
+        clauses.append(Clause(list(piece)))
+        return
     if last is not None and _settings_first(last) and _takes_image(piece):
         last.tokens.extend(piece)
         return
@@ -222,6 +225,16 @@ def _settings_first(clause: Clause) -> bool:
     """'set the dwell to 3 µs' waits for its image."""
     scan = clause.said("DWELL", "PX", "FRAMETIME") or bool(clause.free("px") or clause.kind("size"))
     return clause.said("SET") and scan and not clause.said("IMAGE", "HAADF", "BF", "SPECTRUM", "MOVE", "TILT")
+
+
+_GIVING: Final = frozenset({"give", "gives", "gib", "gebe", "state"})
+_CAMPAIGN: Final = ("FLAKE", "MONOLAYER", "BILAYER", "TRILAYER", "SURVEY", "GRID")
+
+
+def _gives(piece: list[Token]) -> bool:
+    """'and give the vacancy density': small words, but of an image that is taken first they ask for a count."""
+    counted = any(token.concept in {"VACANCY", "DEFECT", "DENSITY"} for token in piece)
+    return counted and any(token.text.lower() in _GIVING for token in piece[:3])
 
 
 def _takes_image(piece: list[Token]) -> bool:

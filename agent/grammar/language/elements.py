@@ -10,5 +10,6 @@ ELEMENT_NAMES: Final = {
     "titanium": "Ti", "titan": "Ti", "molybdenum": "Mo", "molybdaen": "Mo", "niobium": "Nb", "niob": "Nb",
     "strontium": "Sr", "tantalum": "Ta", "tantal": "Ta", "zirconium": "Zr", "zirkonium": "Zr", "selenium": "Se",
     "selen": "Se", "chromium": "Cr", "chrom": "Cr", "scandium": "Sc", "hafnium": "Hf",
+    "sulphur": "S", "sulfur": "S", "schwefel": "S",
 }  # fmt: skip
-"""Names of elements, folded, for those whose symbol is read too."""
+"""Names of elements, folded, for those whose symbol is read too (S only where something may be missing)."""

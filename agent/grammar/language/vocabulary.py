@@ -190,6 +190,7 @@ CONCEPTS: Final[dict[str, str]] = {
     "REPORT": "report write_report bericht reports protokoll_schreiben summary summarise summarize zusammenfassung berichte"
               " write_a_report write_up write schreibe schreib verfasse schreiben bericht_schreiben zusammenfassen",
     # analysis
+    "COMPARE": "compare compares comparing comparison vergleiche vergleichen vergleich",
     "DETECT": "detect detection detecting analyse analyze analysis erkenne erkennen erkennung analysiere analysieren count counts"
               " counting zaehle zaehlen zaehl evaluate bestimme bestimmen quantify determine auswerten werte_aus ermittle characterise characterize charakterisiere counted gezaehlt auszaehlen quantified determined analysed analyzed"
               " measure messen miss untersuche inspect estimate schaetze schaetzen quantifiziere analysis_of berechne calculate",

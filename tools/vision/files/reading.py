@@ -84,6 +84,9 @@ def read_frames(path: str | Path, *, dataset: str | None = None) -> list[tuple[P
 def _stack(file: Path, dataset: str | None) -> tuple[Any, str, Content]:
     """(n, H, W) of any real type, the file's name for a person, and all that was read."""
     name = visible(file.name, limit=160)
+    if file.is_dir():
+        shown = visible(str(file), limit=300)
+        raise UnreadableImage(f"{shown} is a folder", remedy=f"name its files, such as {shown}/*.tif")
     if not file.is_file():
         raise UnreadableImage(f"there is no file {visible(str(file), limit=300)}", remedy="check the path")
     if file.suffix.lower() not in _READERS:
@@ -92,6 +95,8 @@ def _stack(file: Path, dataset: str | None) -> tuple[Any, str, Content]:
             f"read here: {', '.join(SUFFIXES)}",
             "export it as 32-bit TIFF or NPY",
         )
+    if not file.stat().st_size:
+        raise UnreadableImage(f"{name} is empty", "it has 0 bytes", "copy or export it again")
     if file.stat().st_size > _LARGEST:
         raise UnreadableImage(
             f"{name} has {file.stat().st_size:,} bytes", f"{_LARGEST:,} are read", "export one frame"
@@ -123,11 +128,16 @@ def _read(file: Path, name: str, dataset: str | None) -> Content:
         return _READERS[file.suffix.lower()](file, name, dataset)
     except BadInput:
         raise
-    except Exception as error:  # each reader has its own errors for a damaged file
+    except PermissionError as error:
         raise UnreadableImage(
             f"{name} cannot be read",
-            visible(f"{type(error).__name__}: {error}", limit=160),
-            "export it again",
+            "you have no permission to read it",
+            "change its permissions, or copy it",
+        ) from error
+    except Exception as error:  # each reader has its own errors for a damaged file
+        said = visible(str(error) or type(error).__name__, limit=160)
+        raise UnreadableImage(
+            f"{name} cannot be read", f"it seems damaged: {said}", "export it again"
         ) from error
 
 

@@ -71,6 +71,11 @@ def _opened(path: Path, changed: int) -> "Network":
     return load(path)
 
 
+def fits_grid(pixels: int, pixel_pm: float) -> bool:
+    """Whether an image of so many pixels is small enough on the network's grid."""
+    return pixels * (pixel_pm / 100 / GRID_A) ** 2 <= _MOST_PX
+
+
 def network_points(
     image: NDArray[np.float32], spacing_angstrom: float, pixel_pm: float, network: "Network"
 ) -> NetworkPoints:
@@ -93,7 +98,7 @@ def network_points(
     from eucentric.tools.vision.network.infer import maps_of
 
     pixel_a = pixel_pm / 100
-    if image.size * (pixel_a / GRID_A) ** 2 > _MOST_PX:
+    if not fits_grid(image.size, pixel_pm):
         raise BadInput(
             f"the image has {image.size:,} px of {pixel_a:.3f} Å", f"too large on a grid of {GRID_A} Å",
             "cut it into parts",

@@ -78,10 +78,10 @@ def card_text(card: Card) -> str:
         f"Model     {visible(card.name, limit=80)}   {card.parameters:,} parameters, grid {card.grid_a:g} Å/px",
         f"Weights   sha256 {card.sha256}",
         f"Data      scenes drawn of {', '.join(visible(name, limit=40) for name in card.materials)}"
-        + (f"; {len(card.images)} real images labelled by lattice and fit" if card.images else "")
-        + (f"; {card.corrections} sites judged by a person" if card.corrections else ""),
-        f"Training  seed {card.seed}, {card.steps} steps of {card.batch} crops of {card.crop_px}² px, {card.threads} "
-        f"threads, torch {visible(card.torch_version, limit=40)}, {card.cpu_s:.0f} CPU-s",
+        + (f"; {_some(len(card.images), 'real image')} labelled by lattice and fit" if card.images else "")
+        + (f"; {_some(card.corrections, 'site')} judged by a person" if card.corrections else ""),
+        f"Training  seed {card.seed}, {card.steps} steps of {card.batch} crops of {card.crop_px}² px, "
+        f"{_some(card.threads, 'thread')}, torch {visible(card.torch_version, limit=40)}, {card.cpu_s:.0f} CPU-s",
         f"Loss      {card.loss[0]:.4f} at first, {card.loss[1]:.4f} at last",
         *(_figure_line(name, row) for name, row in card.figures.items()),
         *(f"Limit     {visible(limit, limit=300)}" for limit in card.limits),
@@ -91,6 +91,10 @@ def card_text(card: Card) -> str:
         for name, one in card.fusion.items()
     ]
     return "\n".join(lines)
+
+
+def _some(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _figure_line(name: str, row: dict[str, float | int | None]) -> str:

@@ -63,6 +63,16 @@ class Plan:
     crop_px: int = CROP_PX
     recipe: Recipe = field(default_factory=Recipe)
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What can't be done with crystals that the lattice stage does not read, one sentence each."""
+        known = [cell for cell, _ in self.readable]
+        return tuple(
+            f"the lattice stage does not read {cell.name}: `eucentric detect` refuses it, with this network too"
+            for cell, _ in self.cells
+            if not any(cell is one for one in known)
+        )
+
 
 Tell = Callable[[str, int, int, float], None]
 """Called with what is being done, how far, of how much, and the loss (0 where there is none)."""
@@ -139,7 +149,7 @@ def _measured(plan: Plan, learnt: Learnt, steps: int, cpu_s: float) -> Card:
         validation=tuple(image.sha256 for image in plan.validation), corrections=plan.corrections, seed=plan.seed,
         steps=steps, batch=plan.batch, crop_px=plan.crop_px, threads=torch.get_num_threads(),
         torch_version=torch.__version__, cpu_s=round(cpu_s, 1), loss=(round(first, 5), round(last, 5)), figures={},
-        recipe=plan.recipe.model_dump(), limits=LIMITS,
+        recipe=plan.recipe.model_dump(), limits=(*LIMITS, *plan.unread),
     )  # fmt: skip
     network = ready(learnt.net, card)
     cells = [cell for cell, _ in plan.cells]

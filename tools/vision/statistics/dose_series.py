@@ -106,8 +106,8 @@ def dose_series(looks: Sequence[Look], *, what: str, unit: str = "e/Å²", sprea
             interval=Interval(value=100 * before, low=100 * low, high=100 * high), details=common,
         ),
         rate=Finding(
-            id="damage-rate", what=f"{what}, made by the beam", unit=f"% of sites per {unit}", of=len(calls),
-            method=_METHOD, details=common,
+            id="damage-rate", what=f"{what}, made by the beam", of=len(calls), method=_METHOD, details=common,
+            unit=f"% of the sites per {unit.removesuffix('s')}",
             interval=Interval(value=100 * damage * scale, low=100 * slow * scale, high=100 * fast * scale),
         ),
         frames=tuple(_row(look) for look in looks), made=made if slow > 0 else (), there=there, unit=unit,
