@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.knowledge.plan_lattice import PlanLattice
 from eucentric.tools.vision.peaks import find_peaks
+from eucentric.tools.vision.pixels import summed, working_factor
 from eucentric.tools.vision.spectrum import Spectrum, spectrum_of
 
 Array = NDArray[np.float64]
@@ -232,14 +233,16 @@ def columns_fit(image: NDArray[np.float32], scale: Scale, phase: Phase) -> bool:
     """
     if not phase.equal_columns:
         return True
-    spacing_px = phase.spacing_angstrom * 100 / scale.pixel_pm
+    factor = working_factor(scale.pixel_pm)
+    spacing_px = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing_px < 4:
         return False
-    peaks = find_peaks(image, spacing_px)
+    small = summed(image, factor)
+    peaks = find_peaks(small, spacing_px)
     if len(peaks) < 12:
         return False
-    area_px = image.size * _covered(peaks, spacing_px, image.shape)
-    capacity = area_px * (scale.pixel_pm / 100) ** 2 / phase.site_area_a2
+    area_px = small.size * _covered(peaks, spacing_px, small.shape)
+    capacity = area_px * (scale.pixel_pm * factor / 100) ** 2 / phase.site_area_a2
     return 1 / 1.6 < len(peaks) / capacity < 1.6
 
 
