@@ -21,7 +21,10 @@ def working_factor(pixel_pm: float) -> int:
 
 
 def prepared(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], float], Mask]:
-    """((pixels, unit), missing): pixels over their spread and that spread, and where the file held no number.
+    """((pixels, unit), missing): pixels over their spread and that spread, and where there is no image.
+
+    That is where the file holds no number, and lines of one value all along: a scan cut short, the margin of a shifted
+    frame, a dead line.
 
     Raises
     ------
@@ -40,10 +43,18 @@ def prepared(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], flo
         raise BadInput(
             f"{missing.mean():.0%} of the pixels are not numbers", "more than half", "give a complete frame"
         )
+    missing |= _lines_of_one_value(pixels)
     if missing.any():
         pixels = _filled(pixels, missing)
         missing = ndimage.binary_opening(missing, np.ones((3, 3)))  # single pixels are bridged well enough
     return _normalised(pixels), missing
+
+
+def _lines_of_one_value(pixels: NDArray[np.float32]) -> Mask:
+    """(H, W) bool: whole rows and columns without an image, but for an image that has nothing else."""
+    rows, columns = (pixels == pixels[:, :1]).all(1), (pixels == pixels[:1]).all(0)
+    dead: Mask = np.logical_or(rows[:, None], columns)
+    return np.zeros_like(dead) if dead.all() else dead
 
 
 def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
