@@ -242,7 +242,7 @@ def _picture(
         pixel_pm=view.pixel_pm, stated_pixel_pm=stated_pm, columns=int((masks.occupied & ~masks.lost).sum()),
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
-        modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=patches.lattices[0].stretch,
+        modulation=columns / max(float((view.small - refined.black).sum(dtype=float)), 1e-12), stretch=patches.lattices[0].stretch,
         spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
         widest_pm=quality.widest_column_pm(view.phase),
         turns_deg=tuple(grain.turn_deg for grain in grains), shares=tuple(grain.area_share for grain in grains),

@@ -46,11 +46,21 @@ class Lattice:
     @property
     def stretch(self) -> float:
         """Longer over shorter axis of the mean cell against a regular one, minus 1."""
+        singular = np.linalg.svd(np.linalg.inv(self._ideal) @ self.basis, compute_uv=False)
+        return float(singular[0] / singular[1] - 1)
+
+    def straightened(self, xy: Array) -> Array:
+        """Places (n, 2) [px] as if the mean cell were regular and of the same area; turned by some angle."""
+        ideal = self._ideal
+        scale = np.sqrt(abs(np.linalg.det(self.basis) / np.linalg.det(ideal)))
+        regular: Array = xy @ np.linalg.inv(self.basis) @ ideal * scale
+        return regular
+
+    @property
+    def _ideal(self) -> Array:
         first, second = self.basis
         oblique = float(first @ second) > 0.25 * float(np.hypot(*first) * np.hypot(*second))
-        ideal = (HEXAGONAL if oblique else SQUARE).ideal
-        singular = np.linalg.svd(np.linalg.inv(ideal) @ self.basis, compute_uv=False)
-        return float(singular[0] / singular[1] - 1)
+        return (HEXAGONAL if oblique else SQUARE).ideal
 
     def offset(self, fraction: float) -> Array:
         """Places of sites shifted by `fraction` of both lattice vectors (1/3 or 1/2: the second sublattice)."""

@@ -19,7 +19,7 @@ MIN_COHERENCE = 0.60
 """Real images in focus, turned and rescaled, have 0.61 and more, one out of focus 0.51-0.55."""
 RESIDUAL_FACTOR = 1.5
 MIN_MODULATION = 0.2
-"""In focus, the columns of a monolayer hold half of the intensity and more; a known zero level is assumed."""
+"""In focus, the columns of a monolayer hold half of the intensity and more; its zero is where the noise ends."""
 MIN_RECALL, GOOD_RECALL = 0.3, 0.8
 SCALE_TOLERANCE = 0.01
 MOST_STRETCH = 0.1

@@ -35,6 +35,8 @@ class Refined:
     """(n, 2, 2) float64 [px²] of the place."""
     free_covariance: Array
     """(n, 2, 2) float64 [px²]: by the data alone, as if there were no lattice."""
+    black: float
+    """Level at which the noise says that no electrons come, 0 if that is as likely [image units]."""
     free_xy: Array
     """(n, 2) float64 [px]: where the data alone put the column; for displacements, which the lattice would shrink."""
 
@@ -106,7 +108,7 @@ def refine(
         background = _smooth(residual, 0.8 * spacing_px)
         residual -= background
         columns += background
-        variance, colour = _noise(residual, columns, sigma_px)
+        variance, colour, black = _noise(residual, columns, sigma_px)
         step, covariance, free_covariance = _step(
             residual, variance, windows, peak, sigma_px, place - xy, prior, colour
         )
@@ -129,6 +131,7 @@ def refine(
         background,
         covariance,
         free_covariance,
+        black,
         xy + apart,
     )
 
@@ -183,8 +186,8 @@ def _columns(windows: _Windows, height: Array, shape: tuple[int, ...]) -> NDArra
 
 def _noise(
     residual: NDArray[np.float32], level: NDArray[np.float32], sigma_px: float
-) -> tuple[NDArray[np.float32], float]:
-    """Variance of a pixel as c0 + c1·level, and the excess of noise at the scale of a column (1 if white)."""
+) -> tuple[NDArray[np.float32], float, float]:
+    """Variance of a pixel as c0 + c1·level, the excess of noise at the scale of a column (1 if white), black level."""
     bands = _bands(residual.shape)
     fine = [residual[rows] - _smooth(residual[rows], 2.0 * sigma_px) for rows in bands]
     x = np.concatenate([level[rows].ravel()[::3] for rows in bands]).astype(float)
@@ -192,12 +195,24 @@ def _noise(
     slope = float(np.cov(x, y)[0, 1] / max(np.var(x), 1e-30))
     base = float(y.mean() - slope * x.mean())
     mean = float(y.mean())
+    black = _black(slope, base, float(np.quantile(x, 0.01)))
     if slope < 0 or base < 0:
         slope, base = (0.0, mean) if slope < 0 else (mean / max(float(x.mean()), 1e-30), 0.0)
     variance = np.maximum(base + slope * level, 0.1 * mean + 1e-30).astype(np.float32)
     smooth = float(np.mean([np.var(ndimage.gaussian_filter(one, sigma_px, truncate=3.0)) for one in fine]))
     colour = smooth * 4 * math.pi * sigma_px**2 / max(mean, 1e-30)
-    return variance, max(colour, 0.5)
+    return variance, max(colour, 0.5), black
+
+
+def _black(slope: float, base: float, darkest: float) -> float:
+    """Where variance in proportion to counts ends, if that is above 0, or if levels below 0 show that 0 is not black.
+
+    Noise left over at level 0 is taken for read noise.
+    """
+    if slope <= 0:
+        return min(darkest, 0.0)
+    end = -base / slope
+    return float(min(end, darkest)) if end > 0 or darkest < 0 else 0.0
 
 
 def _bands(shape: tuple[int, ...]) -> list[slice]:
