@@ -254,6 +254,14 @@ def test_a_black_level_raises_no_doubt(simulate, black):
     assert shifted.doubt == pytest.approx(plain.doubt, abs=0.02)
 
 
+@pytest.mark.parametrize("black", [0.0, 300.0, -500.0])
+def test_few_counts_on_a_black_level_are_not_out_of_focus(simulate, black):
+    picture = simulate(size=400, counts=45, vacancies=0.02, seed=14)
+    seen = find_atoms(picture.image * 7 + black, phase("Ti3C2"), pixel_pm=15.6)
+    assert seen.coherence < 0.6
+    assert "out_of_focus" not in dict(seen.flags)
+
+
 def test_a_strong_stretch_is_said_when_no_pixel_size_checks_it(simulate):
     picture = simulate(size=400, counts=150, vacancies=0.0, seed=13)
     stretched = ndimage.zoom(picture.image, (1.15, 1.0), order=1).astype(np.float32)

@@ -236,13 +236,14 @@ def _picture(
     area_a2 = view.shape[0] * view.shape[1] * (view.pixel_pm / 100) ** 2
     grains = patches.as_grains(view.factor, view.step_pm, view.phase)
     columns = float(refined.height[masks.column].sum()) * 2 * math.pi * sites.profile.sigma_px**2
+    total = float((view.small - refined.black).sum(dtype=np.float64))
     return quality.Picture(
         coherence=coherence, residual_pm=patches.residual_px * view.step_pm,
         column_sigma_pm=sites.profile.sigma_px * view.step_pm, fit_noise_pm=min(refined.noise_px * view.step_pm, 1e6),
         pixel_pm=view.pixel_pm, stated_pixel_pm=stated_pm, columns=int((masks.occupied & ~masks.lost).sum()),
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
-        modulation=columns / max(float((view.small - refined.black).sum(dtype=float)), 1e-12), stretch=patches.lattices[0].stretch,
+        modulation=columns / max(total, 1e-12), stretch=patches.lattices[0].stretch,
         spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
         widest_pm=quality.widest_column_pm(view.phase),
         turns_deg=tuple(grain.turn_deg for grain in grains), shares=tuple(grain.area_share for grain in grains),
