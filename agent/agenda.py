@@ -34,6 +34,8 @@ class Agenda:
 
     def __init__(self, run_id: str, plan: Plan) -> None:
         self.run_id = run_id
+        self.plan = plan
+        """As it stands: a person may have changed what is left of it."""
         self.waiting: list[Item] = [Item(step) for step in plan.steps]
         self.results: dict[str, dict[str, Any]] = {}
         self.left_out: list[tuple[str, int, int]] = []

@@ -5,18 +5,19 @@ Whatever answers, the question and the answer are rows. While it is waited, the 
 
 from dataclasses import replace
 
-from eucentric.agent.changes import plan_changes, price_changes
-from eucentric.agent.checkpoint import Checkpoint
-from eucentric.agent.counting import count_of, reading
-from eucentric.agent.deciding import answered_by_grant, by_rule
-from eucentric.agent.gate import Asked, Channel, open_gate, wait_for_answer
+from eucentric.agent.acting.counting import count_of, reading
+from eucentric.agent.consent.asked import Asked
+from eucentric.agent.consent.deciding import answered_by_grant, by_rule
+from eucentric.agent.consent.rejections import rejected_before, why_rejected
+from eucentric.agent.consent.rules import strictest
+from eucentric.agent.custody.checkpoint import Checkpoint
+from eucentric.agent.custody.taking import Taking
+from eucentric.agent.gate import Channel, open_gate, wait_for_answer
 from eucentric.agent.likeness import like_notes
-from eucentric.agent.preview import Preview
+from eucentric.agent.preview.changes import plan_changes, price_changes
+from eucentric.agent.preview.preview import Preview
 from eucentric.agent.pricing import question_of
-from eucentric.agent.rejections import rejected_before, why_rejected
-from eucentric.agent.rules import strictest
 from eucentric.agent.run import Run
-from eucentric.agent.taking import Taking
 from eucentric.core.approval import Approval
 from eucentric.core.plan import Plan
 from eucentric.core.text import visible

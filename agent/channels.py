@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from eucentric.agent.gate import Answer, Asked
-from eucentric.agent.policy import Policy, outside
+from eucentric.agent.consent.asked import Answer, Asked
+from eucentric.agent.consent.policy import Policy, outside
 from eucentric.core.roles import at_least
 from eucentric.core.text import quoted, visible
 

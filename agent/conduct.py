@@ -8,15 +8,15 @@ from importlib.metadata import version
 from typing import Any
 
 from eucentric import __version__
+from eucentric.agent.consent.rules import BUILT_IN, RuleBook
+from eucentric.agent.custody.inforce import differences, in_force, new_roles
+from eucentric.agent.custody.lock import locked
 from eucentric.agent.gate import Channel
 from eucentric.agent.graph import drive, drive_resumed
-from eucentric.agent.inforce import differences, in_force, new_roles
-from eucentric.agent.lock import locked
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.planner import Planner
 from eucentric.agent.reconcile import reconcile
 from eucentric.agent.recovery import Doubt, Recovery, recover, sweep
-from eucentric.agent.rules import BUILT_IN, RuleBook
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer, Session
 from eucentric.core.errors import BadInput, Defect, EucentricError, LedgerError, StoreFull

@@ -1,6 +1,6 @@
 """How a run ended. What is claimed is checked against the ledger first."""
 
-from eucentric.agent.control import ABORTED
+from eucentric.agent.custody.control import ABORTED
 from eucentric.agent.outcome import Ending
 from eucentric.agent.recovery import open_doubts
 from eucentric.agent.run import Run

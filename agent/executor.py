@@ -6,22 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from eucentric.agent.acts import GatedMicroscope
-from eucentric.agent.deciding import decision
-from eucentric.agent.door import TAKEN_UP_AGAIN
-from eucentric.agent.figures import figures_of
+from eucentric.agent.acting.acts import GatedMicroscope
+from eucentric.agent.acting.door import TAKEN_UP_AGAIN
+from eucentric.agent.consent.deciding import decision
+from eucentric.agent.consent.figures import figures_of
+from eucentric.agent.consent.onrecord import lacking
+from eucentric.agent.consent.permit import Permit
+from eucentric.agent.consent.rules import Rule, satisfied
 from eucentric.agent.notebooks import TOOL as NOTES
-from eucentric.agent.onrecord import lacking
-from eucentric.agent.permit import Permit
-from eucentric.agent.rules import Rule, satisfied
 from eucentric.agent.run import Run
 from eucentric.core.base import Model
 from eucentric.core.calls import Finding, ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,
-    BadInput,
     Busy,
     EucentricError,
     NoSpecimenCard,
@@ -29,6 +26,7 @@ from eucentric.core.errors import (
 )
 from eucentric.core.request import SpecimenCard
 from eucentric.core.text import visible
+from eucentric.tools.arguments import validated
 from eucentric.tools.base import Context, Setting, Tool
 from eucentric.tools.catalogue import tool_named
 
@@ -36,28 +34,6 @@ _FREE = ("read", "analyse", "safety")
 BY_RULE = "E-APPROVAL-03"
 """Code of a call that a rule of the site forbids, or asks of somebody else than who approved."""
 _NO_CARD = SpecimenCard(name="none", material="unknown", dose_budget_e_per_a2=1e-9)
-
-
-def validated(tool: Tool[Any, Any], args: dict[str, Any]) -> Model:
-    """Arguments as the tool's model.
-
-    Raises
-    ------
-    BadInput
-        Naming the first wrong argument, its bounds, and that nothing was sent.
-    """
-    try:
-        checked: Model = tool.args.model_validate(args)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "arguments"
-        got = visible(repr(first["input"]), limit=80)
-        raise BadInput(
-            f"{tool.name}: {visible(where, limit=80)}: {visible(str(first['msg']), limit=300)} (got {got})",
-            "nothing was sent to the instrument",
-            "see `eucentric plan --tools` for every argument with its unit and bounds",
-        ) from error
-    return checked
 
 
 class Executor:

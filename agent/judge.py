@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from eucentric.agent.permit import OUTSIDE_BOX
+from eucentric.agent.consent.permit import OUTSIDE_BOX
 from eucentric.agent.second_look import ASKS, RETAKES
 from eucentric.core.base import Model
 from eucentric.core.calls import ToolCall, ToolResult

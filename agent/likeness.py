@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from eucentric.agent.changes import plan_changes
 from eucentric.agent.planner import Situation
+from eucentric.agent.preview.changes import plan_changes
 from eucentric.core.errors import BadInput
 from eucentric.core.event import Event
 from eucentric.core.plan import Plan, Proposal, Step

@@ -2,7 +2,7 @@
 
 from eucentric.agent.agenda import Item
 from eucentric.agent.judge import Judgement
-from eucentric.agent.preview import Preview
+from eucentric.agent.preview.preview import Preview
 from eucentric.core.calls import Approval, ToolCall, ToolResult
 from eucentric.core.plan import Plan, Proposal
 

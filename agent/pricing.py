@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable
 
-from eucentric.agent.card import gate_card
-from eucentric.agent.deadline import Deadline, deadline
-from eucentric.agent.foresight import foreseen
-from eucentric.agent.gate import Asked, needs_words
-from eucentric.agent.permit import ANY_PLAN, Terms, binding_of
-from eucentric.agent.preview import Preview, envelope_for, preview
-from eucentric.agent.rejections import steps_sha256
-from eucentric.agent.restore import restored_words
-from eucentric.agent.rules import needs_of
+from eucentric.agent.consent.asked import Asked, needs_words
+from eucentric.agent.consent.deadline import Deadline, deadline
+from eucentric.agent.consent.permit import ANY_PLAN, Terms, binding_of
+from eucentric.agent.consent.rejections import steps_sha256
+from eucentric.agent.consent.rules import needs_of
+from eucentric.agent.custody.restore import restored_words
+from eucentric.agent.preview.card import gate_card
+from eucentric.agent.preview.foresight import foreseen
+from eucentric.agent.preview.preview import Preview, envelope_for, preview
 from eucentric.agent.run import Run
 from eucentric.agent.twins import twins
 from eucentric.agent.uncounted import with_second_looks
 from eucentric.core import clock
-from eucentric.core.approval import Needs
+from eucentric.core.approval import Envelope, Needs
+from eucentric.core.instrument import MicroscopeState
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard
 from eucentric.core.text import visible
@@ -85,31 +86,23 @@ def question_of(
         Further lines of the card, each with its word in the margin.
     """
     state, end = run.now(), deadline_of(run)
-    card = run.specimen or SpecimenCard(name="none", material="unknown")
-    envelope, looks = with_second_looks(
-        envelope_for(plan, shown, run.capabilities.position_errors.missed_moves),
-        plan,
-        Setting(run.capabilities, state, card),
-        shown.budget_e_per_a2,
-    )
-    if end is not None:
-        envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
+    envelope, looks = _envelope(run, plan, shown, state, end)
     needs = rated(run, plan, shown)
     if state.held:
         needs = needs.model_copy(update={"impact": "high"})
-    notes = [*notes, ("Second look", looks), ("Put back", restored_words(plan, state))]
-    notes += [("Ends", f"at the latest when {end.words()}")] if end else []
-    notes += [("Done before", line) for line in twins(run.store, run, plan)]
-    notes += [("Near", near_words(shown, run.capabilities))]
-    notes += [("Needs", text) for text in _needs_lines(run, needs)]
-    capabilities, label = run.instrument.capabilities(), run.rules.label
-    one, like = (
-        binding_of(Terms.of(whose, capabilities, label), state).sha256
-        for whose in (plan_sha256 or plan.sha256, ANY_PLAN)
-    )
+    lines = [
+        *notes,
+        ("Second look", looks),
+        ("Put back", restored_words(plan, state)),
+        *([("Ends", f"at the latest when {end.words()}")] if end else []),
+        *(("Done before", line) for line in twins(run.store, run, plan)),
+        ("Near", near_words(shown, run.capabilities)),
+        *(("Needs", text) for text in _needs_lines(run, needs)),
+    ]
+    one, like = _bindings(run, plan_sha256 or plan.sha256, state)
     return Asked(
         gate=gate,
-        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=notes),
+        card=gate_card(plan, shown, envelope, run.specimen, state, gate, notes=lines),
         binding=one,
         envelope=envelope,
         plan=plan.model_dump(mode="json"),
@@ -119,6 +112,31 @@ def question_of(
         class_binding=like,
         steps_sha256=steps_sha256(plan),
     )
+
+
+def _envelope(
+    run: Run, plan: Plan, shown: Preview, state: MicroscopeState, end: Deadline | None
+) -> tuple[Envelope, str]:
+    """What a yes would allow, second looks and the end of a booking included; and what is said of second looks."""
+    card = run.specimen or SpecimenCard(name="none", material="unknown")
+    envelope, looks = with_second_looks(
+        envelope_for(plan, shown, run.capabilities.position_errors.missed_moves),
+        plan,
+        Setting(run.capabilities, state, card),
+        shown.budget_e_per_a2,
+    )
+    if end is not None:
+        envelope = envelope.model_copy(update={"max_seconds": min(envelope.max_seconds, _left_s(end))})
+    return envelope, looks
+
+
+def _bindings(run: Run, plan_sha256: str, state: MicroscopeState) -> tuple[str, str]:
+    """What an approval of this plan is tied to, and what a grant for its like is."""
+    capabilities, label = run.instrument.capabilities(), run.rules.label
+    one, like = (
+        binding_of(Terms.of(whose, capabilities, label), state).sha256 for whose in (plan_sha256, ANY_PLAN)
+    )
+    return one, like
 
 
 def near_words(shown: Preview, capabilities: Capabilities) -> str:

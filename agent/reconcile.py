@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from eucentric.agent.counting import reading
-from eucentric.agent.door import uncharged
-from eucentric.agent.dosebook import Charge
-from eucentric.agent.exposure import Expose
-from eucentric.agent.frames import frames_on_disk
+from eucentric.agent.acting.counting import reading
+from eucentric.agent.acting.door import uncharged
+from eucentric.agent.acting.exposure import Expose
+from eucentric.agent.acting.frames import frames_on_disk
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.readback import named_state
 from eucentric.agent.recovery import Choice, Doubt
 from eucentric.agent.run import Run

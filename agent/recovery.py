@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from eucentric.agent.deciding import decision
-from eucentric.agent.door import HARMLESS
+from eucentric.agent.acting.door import HARMLESS
+from eucentric.agent.consent.deciding import decision
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.event import Event

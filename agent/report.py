@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from eucentric.agent.reporting.compose import compose, pictures_of
+from eucentric.agent.reporting.gather import gather
 from eucentric.agent.reporting.html import html
 from eucentric.agent.reporting.markdown import markdown
-from eucentric.agent.reporting.record import gather
 from eucentric.core.errors import StoreFull
 from eucentric.core.store import Store
 

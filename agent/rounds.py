@@ -1,8 +1,8 @@
 """Timed repeats: when the next round of a loop is due."""
 
-from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.acting.acts import GatedMicroscope
 from eucentric.agent.agenda import Item
-from eucentric.agent.permit import Permit
+from eucentric.agent.consent.permit import Permit
 from eucentric.agent.run import Run
 from eucentric.core.calls import ToolCall
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.agent.dosebook import SAME_STAY_UM, Charge, DoseBook
-from eucentric.agent.dosemap import place_dose
+from eucentric.agent.consent.rules import BUILT_IN, RuleBook
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
+from eucentric.agent.dose.map import place_dose
+from eucentric.agent.dose.stage_errors import SAME_STAY_UM, Errors
 from eucentric.agent.lastseen import WITH_STATE, LastSeen
 from eucentric.agent.notebooks import copy_for, notebook_of
 from eucentric.agent.readback import named_state
-from eucentric.agent.rules import BUILT_IN, RuleBook
-from eucentric.agent.stays import Errors
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput, EucentricError, Parked, Refused
 from eucentric.core.event import Event

@@ -1,40 +1,33 @@
 """One request from sentence to report: the steps that the graph wires together."""
 
 import contextlib
-import traceback
 from typing import Any
 
-from eucentric.agent.agenda import Agenda, Item
 from eucentric.agent.asking import Asking
-from eucentric.agent.changes import plan_changes
-from eucentric.agent.checkpoint import Checkpoint
 from eucentric.agent.closing import outcome_of, reported
-from eucentric.agent.control import FINISHED
-from eucentric.agent.deciding import decision
-from eucentric.agent.edit import edited
+from eucentric.agent.consent.deciding import decision
+from eucentric.agent.consent.edit import edited
+from eucentric.agent.consent.rejections import IN_A_ROW
+from eucentric.agent.course import Course
+from eucentric.agent.custody.checkpoint import Checkpoint
+from eucentric.agent.custody.restore import put_back
+from eucentric.agent.custody.taking import Taking
 from eucentric.agent.ending import GATE_SAYS, ending_of
 from eucentric.agent.executor import Executor
-from eucentric.agent.foresight import foreseen
 from eucentric.agent.gate import Channel
-from eucentric.agent.judge import Judgement, judge, judge_error
 from eucentric.agent.observer import Observer as Observer
 from eucentric.agent.outcome import Ending, RunOutcome
 from eucentric.agent.planner import Defaults, Planner, Situation
-from eucentric.agent.preview import Preview
+from eucentric.agent.preview.changes import plan_changes
+from eucentric.agent.preview.foresight import foreseen
+from eucentric.agent.preview.preview import Preview
 from eucentric.agent.pricing import priced
-from eucentric.agent.rejections import IN_A_ROW
 from eucentric.agent.report import write_report
-from eucentric.agent.restore import put_back
-from eucentric.agent.rounds import Rounds
 from eucentric.agent.run import Run
-from eucentric.agent.second_look import holds
-from eucentric.agent.taking import Taking
 from eucentric.agent.twins import repeats_itself
-from eucentric.agent.uncounted import Uncounted, is_second
 from eucentric.core.approval import GRANTING, Approval
-from eucentric.core.calls import ToolCall
 from eucentric.core.clock import utc_now
-from eucentric.core.errors import BadInput, Defect, EucentricError, Stopped
+from eucentric.core.errors import BadInput, Defect, EucentricError
 from eucentric.core.instrument import MicroscopeState
 from eucentric.core.plan import Plan, Proposal
 from eucentric.core.request import Request
@@ -57,22 +50,14 @@ class Session:
         self.checkpoint = Checkpoint(run, self.taking, observer)
         run.checkpoint = self.checkpoint.before_act
         self.asking = Asking(run, self.taking, self.checkpoint)
+        self.course = Course(run, self.executor, self.checkpoint, observer)
         self.proposal: Proposal | None = None
         self.shown: Preview | None = None
-        self.agenda: Agenda | None = None
-        self.answers: list[dict[str, Any]] = []
-        self.skipped: list[str] = []
         self.error: EucentricError | None = None
         self.gate: str | None = None
-        self._only: str | None = None
-        """The step that alone was approved, once it has begun."""
         self.rejected: list[str] = []
         """Plans that were rejected one after the other: by whom and why."""
         self.say = ""
-        self.rounds = Rounds(run)
-        self.uncounted = Uncounted(run, observer)
-        self._asks = ""
-        """Why a person is asked in the middle of a plan."""
 
     # --- reading --------------------------------------------------------------------------------------
 
@@ -164,8 +149,8 @@ class Session:
                 shown,
                 self.channel,
                 plan_sha256=self.plan.sha256,
-                done=self._done_so_far(),
-                why=self._asks,
+                done=self.course.done_so_far,
+                why=self.course.asks,
             )
             self.gate = approval.gate
             self.observer.decided(approval)
@@ -177,21 +162,10 @@ class Session:
         """The plan with its price; once a step of it was done, the steps after it."""
         if self.shown is None:
             raise Defect("asked before the preview")
-        if self.agenda is None:
+        if not self.course.begun:
             return self.plan, self.shown
-        rest = self._rest_of(self.plan)
+        rest = self.course.rest_of(self.plan)
         return rest, priced(self.run, rest, self.budget())
-
-    def _rest_of(self, plan: Plan) -> Plan:
-        """What of a plan is still to be done: all of it, or from the step that waits."""
-        if self.agenda is None or not self.agenda.waiting:
-            return plan
-        waiting = self.agenda.waiting[0].step
-        begin = next(n for n, step in enumerate(plan.steps) if holds(step, waiting))
-        return plan.model_copy(update={"steps": plan.steps[begin:]})
-
-    def _done_so_far(self) -> str:
-        return ", ".join(f"{one['step']} {one['tool']}" for one in self.answers)
 
     def ask_again(self) -> str:
         """For a resumed run: use a decision that was given while it was parked, else ask anew.
@@ -228,7 +202,7 @@ class Session:
         """Whether the planner is asked for another one; after three rejections in a row nobody is."""
         self.rejected.append(f"{approval.by}: {approval.reason or 'no reason given'}")
         left = IN_A_ROW - len(self.rejected)
-        revises = getattr(self.planner, "revises", False) and self.agenda is None
+        revises = getattr(self.planner, "revises", False) and not self.course.begun
         if revises and left > 0:
             self.observer.told(
                 f"Rejected by {approval.by}; the planner is asked for another plan ({left} left)."
@@ -239,18 +213,18 @@ class Session:
         """Put an approval in force (see `Taking.take`); from now on the instrument's suspenders count."""
         self.executor.permit = self.taking.take(approval, self.plan.sha256)
         self.checkpoint.arm()
-        self._only, self._asks = None, ""
+        self.course.approved()
 
     def _edit(self, text: str) -> None:
         """Apply 'step.argument=value' and rehearse again; a change that can't run is not taken over."""
         if self.proposal is None:
             raise Defect("no proposal to edit")
-        if self.agenda is not None and self.agenda.waiting and self.agenda.waiting[0].path:
+        if self.course.in_a_loop:
             self.observer.told("Not changed: a loop is under way; reject, and ask for the rest anew")
             return
         try:
             plan = edited(self.plan, text)
-            problems = priced(self.run, self._rest_of(plan), self.budget()).problems
+            problems = priced(self.run, self.course.rest_of(plan), self.budget()).problems
         except BadInput as error:
             problems = (str(error),)
         if problems:
@@ -265,130 +239,17 @@ class Session:
             "changes": plan_changes(before, plan),
         }
         self.run.log("planned", f"edited: {text}"[:400], body, actor="person")
-        if self.agenda is None:
-            self.rehearse()
+        if self.course.begun:
+            self.course.turn_to(plan)
         else:
-            self.agenda.waiting = [Item(step) for step in self._rest_of(plan).steps]
+            self.rehearse()
 
     def next_call(self) -> str:
-        """Make one call; returns 'more', 'over', 'stop', or 'ask' where only one step was approved."""
-        if self.agenda is None:
-            self.agenda = Agenda(self.run.id, self.plan)
-        if self._step_is_over(self.agenda):
-            return "ask"
-        try:
-            self._go_on()
-            if self.agenda.waiting and not self._safety and self.checkpoint.before_call():
-                return self._finish_early(self.agenda)
-            following = self.agenda.next()
-        except EucentricError as error:
-            return self._finish_early(self.agenda) if error.error_code == FINISHED else self._halt(error)
-        self._tell_left_out(self.agenda)
-        return "over" if following is None else self._make(self.agenda, *following)
-
-    def _step_is_over(self, agenda: Agenda) -> bool:
-        """Whether the one step that was approved has been done and others wait."""
-        permit = self.executor.permit
-        if permit is None or permit.approval.outcome != "stop_after_step" or not agenda.waiting:
-            return False
-        first, begins = agenda.waiting[0], not agenda.waiting[0].path
-        if self._only is None:
-            self._only = first.step.id
-        return begins and first.step.id != self._only
-
-    @property
-    def _safety(self) -> bool:
-        return self.proposal is not None and self.proposal.outcome == "safety"
-
-    def _go_on(self) -> None:
-        """A stopped run reads and analyses no more, either; stopping itself always goes on."""
-        if self.run.stopping.is_set() and not self._safety:
-            raise Stopped("the run was stopped", "the steps that were left were not begun")
-
-    def _make(self, agenda: Agenda, item: Item, call: ToolCall) -> str:
-        try:
-            self.rounds.wait(item, call, self.executor.permit)
-            result = self.executor.call(call)
-        except EucentricError as error:
-            if error.error_code == FINISHED:
-                return self._finish_early(agenda, item)
-            follows = self.uncounted.broke_off(item, error) or judge_error(error, bool(item.path))
-            return self._judged(item, follows, error)
-        except Exception as error:  # a bug of ours: stop safely and keep the trace
-            self.run.log("failed", f"defect: {error!r}"[:400], {"trace": traceback.format_exc()[-4000:]})
-            broke = Defect(f"{call.tool} broke: {error!r}", remedy="report it with the run's folder")
-            return self._halt(broke)
-        agenda.done(item, result.value)
-        self.checkpoint.suspenders.measured(result.value)
-        self.observer.result(call, result)
-        answer = {"step": item.id, "tool": call.tool, "summary": result.summary, "value": result.value}
-        self.answers.append(answer)
-        return self._judged(item, judge(call, result), None, result.value)
-
-    def _finish_early(self, agenda: Agenda, cut: Item | None = None) -> str:
-        """Somebody asked to finish: what is done counts, and what is left is told."""
-        left = ([f"{cut.id} (cut short)"] if cut else []) + [item.id for item in agenda.waiting]
-        agenda.waiting.clear()
-        by = self.checkpoint.wishes.end.by if self.checkpoint.wishes.end else "nobody"
-        text = f"finished early by {by}; left out: {', '.join(left)}"[:400]
-        self.run.log("excluded", text, {"left_out": left})
-        self.skipped.append(text)
-        return "over"
-
-    def _tell_left_out(self, agenda: Agenda) -> None:
-        while agenda.left_out:
-            step, length, rounds = agenda.left_out.pop(0)
-            text = f"{step}: {length - rounds} of {length} left out, the plan is for at most {rounds}"
-            self.run.log("excluded", text, {"step": step, "length": length, "at_most": rounds})
-            self.skipped.append(text)
-
-    def _judged(
-        self,
-        item: Item,
-        judgement: Judgement,
-        error: EucentricError | None,
-        value: dict[str, Any] | None = None,
-    ) -> str:
-        if judgement.verdict == "go on" and judgement.rule == "default":
-            return "more"
-        body = {"step": item.id, **judgement.model_dump(mode="json")}
-        self.run.log("judged", f"{judgement.verdict}: {judgement.why}"[:400], body)
-        second = is_second(item) and error is None
-        if self.agenda is not None and (second or judgement.verdict in ("go on", "again", "ask")):
-            return self._not_counted(self.agenda, item, judgement, value or {})
-        if judgement.verdict == "stop" or not item.path:  # outside a loop there is no next place to go to
-            return self._halt(error or EucentricError(judgement.why, judgement.rule))
-        self._skip(item, judgement)
-        return "more"
-
-    def _not_counted(self, agenda: Agenda, item: Item, judgement: Judgement, value: dict[str, Any]) -> str:
-        """A frame that can't be counted: looked at again, asked about, or said to be so."""
-        if judgement.verdict == "again":
-            self.uncounted.second_look(self.plan, agenda, item, judgement, value)
-            return "more"
-        self.uncounted.drop(agenda, item)
-        self.uncounted.given_up(item, judgement.why)
-        acting = self.executor.permit is not None and judgement.verdict == "ask"
-        if acting and self.uncounted.may_ask(item, agenda, judgement.rule):
-            self._asks = f"{judgement.why}. Go on with the rest? It is not counted until that is put right"
-            return "ask"
-        return "more"
-
-    def _skip(self, item: Item, judgement: Judgement) -> None:
-        dropped = self.agenda.drop_round(item) if self.agenda else 0
-        body = {"step": item.id, "calls_dropped": dropped}
-        self.run.log("excluded", f"{item.id}: {judgement.why}"[:400], body)
-        self.skipped.append(f"{item.id}: {judgement.why}")
-        self.observer.skipped(item, judgement)
-
-    def _halt(self, error: EucentricError) -> str:
-        self.error = error
-        return "stop"
-
-    @property
-    def left_out(self) -> list[str]:
-        """Places that were given up, and frames of places that could not be counted."""
-        return self.skipped + self.uncounted.skipped
+        """Make one call of the plan; what follows from it, as `Course.next_call` says."""
+        safety = self.proposal is not None and self.proposal.outcome == "safety"
+        follows = self.course.next_call(self.plan, safety=safety)
+        self.error = self.course.error or self.error
+        return follows
 
     # --- the end --------------------------------------------------------------------------------------
 
@@ -403,7 +264,7 @@ class Session:
         body = {
             "outcome": ending,
             "error": self.error.as_dict() if self.error else None,
-            "skipped": self.left_out,
+            "skipped": self.course.left_out,
             "beam": beam,
             "restored": restored,
             **self.checkpoint.told_wait(),
@@ -419,8 +280,8 @@ class Session:
             self.proposal,
             say=self.say,
             preview=self.shown.model_dump(mode="json") if self.shown else None,
-            answers=tuple(self.answers),
-            skipped=tuple(self.left_out),
+            answers=tuple(self.course.answers),
+            skipped=tuple(self.course.left_out),
             gate=self.gate if ending == "parked" else None,
             error=self.error.as_dict() if self.error else None,
             restored=restored["words"] if restored else "",
@@ -442,10 +303,10 @@ class Session:
         }
 
     def _ending(self, outcome: str) -> Ending:
-        steps = [str(answer["step"]) for answer in self.answers]
+        steps = [str(answer["step"]) for answer in self.course.answers]
         answer = self.proposal is not None and self.proposal.outcome == "answer"
         ending, self.error = ending_of(
-            self.run, outcome, self.error, steps, answer=answer, skipped=bool(self.left_out)
+            self.run, outcome, self.error, steps, answer=answer, skipped=bool(self.course.left_out)
         )
         return ending
 

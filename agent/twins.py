@@ -7,8 +7,8 @@ a new id, or a person who says the same sentence twice: that is found by what an
 from collections.abc import Iterator
 from typing import Any
 
-from eucentric.agent.dosebook import stage_error_um
-from eucentric.agent.exposure import centre_um
+from eucentric.agent.acting.exposure import centre_um
+from eucentric.agent.dose.stage_errors import stage_error_um
 from eucentric.agent.readback import named_state
 from eucentric.agent.run import Run
 from eucentric.core.base import Model

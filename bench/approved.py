@@ -1,6 +1,7 @@
 """An approval on record as a run would have it: asked, then decided. For benches and tests that need no planner."""
 
-from eucentric.agent.gate import Asked, open_gate
+from eucentric.agent.consent.asked import Asked
+from eucentric.agent.gate import open_gate
 from eucentric.agent.run import Run
 from eucentric.core.approval import Approval
 from eucentric.core.canonical import sha256_text

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from eucentric.agent.conduct import conduct, new_run
-from eucentric.agent.gate import Answer, Asked
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.grammar import GrammarPlanner
 from eucentric.agent.outcome import RunOutcome
 from eucentric.agent.session import Observer

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.bench.contract import at_most, report, share_at_least
-from eucentric.bench.crystal_cases import outputs_of
-from eucentric.bench.crystal_file import SCHEMA, judged, read_cases
+from eucentric.bench.crystals.golden_cases import outputs_of
+from eucentric.bench.crystals.golden_file import SCHEMA, judged, read_cases
 from eucentric.core.errors import BadInput, EucentricError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eucentric.bench.contract import report, share_at_least, share_at_most
-from eucentric.bench.defect_statistics_draws import (
+from eucentric.bench.images.drawn_samples import (
     Damage,
     Design,
     Instrument,

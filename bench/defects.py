@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
-from eucentric.bench.defects_bound import bounds_of, column_width_a
-from eucentric.bench.defects_cover import Coverage
-from eucentric.bench.defects_folder import Example, detected, read_example, read_manifest, row_of
-from eucentric.bench.defects_odd import judge_odd
+from eucentric.bench.images import score as rules
+from eucentric.bench.images.bound import bounds_of, column_width_a
+from eucentric.bench.images.cover import Coverage
+from eucentric.bench.images.folder import Example, detected, read_example, read_manifest, row_of
+from eucentric.bench.images.odd import judge_odd
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision import AtomMap
 

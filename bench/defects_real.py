@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report
+from eucentric.bench.images import score as rules
 from eucentric.bench.peers.comparison import peer_answer
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible

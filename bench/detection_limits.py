@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from eucentric.bench.contract import at_least, at_most, report, wilson
-from eucentric.bench.defects_score import partners
-from eucentric.bench.limits_frames import KnownFrame, crossing, from_folder, from_twin, pooled_recall
+from eucentric.bench.images.known_vacancies import KnownFrame, crossing, from_folder, from_twin, pooled_recall
+from eucentric.bench.images.score import partners
 from eucentric.knowledge.detection import VacancyLaw, column_cross_section_a2, predicted_law, vacancy_of
 from eucentric.tools.vision import AtomMap, find_atoms
 from eucentric.tools.vision.limits import measure_limits

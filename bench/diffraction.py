@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from eucentric.bench.contract import at_most, report, share_at_least, share_at_most
-from eucentric.bench.diffraction_cases import (
+from eucentric.bench.crystals.patterns import (
     LIGHT,
     NAMES,
     SCREEN,

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.agent.dosemap import tiles
+from eucentric.agent.dose.map import tiles
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.dose_plans import Plans
-from eucentric.bench.dose_rig import Claim, Rig
+from eucentric.bench.doses.plans import Plans
+from eucentric.bench.doses.rig import Claim, Rig
 from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.exposure_log import LineScan
 from eucentric.instruments.twin.faults import FaultSpec

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from eucentric.agent.dosebook import DoseBook
+from eucentric.agent.consent.permit import Permit
+from eucentric.agent.dose.book import DoseBook
 from eucentric.agent.executor import Executor
-from eucentric.agent.permit import Permit
-from eucentric.bench import fuzz_scenes as scenes
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
-from eucentric.bench.fuzz_rig import Rig, Tally
-from eucentric.bench.fuzz_scenes import Scene, play
-from eucentric.bench.spy import Account
+from eucentric.bench.fuzzing import scenes
+from eucentric.bench.fuzzing.rig import Rig
+from eucentric.bench.fuzzing.scenes import Scene, play
+from eucentric.bench.fuzzing.tally import Tally
+from eucentric.bench.spying.account import Account
 
 CALLS, QUICK_CALLS = 100_000, 2_000
 _STRETCH = 250

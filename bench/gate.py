@@ -5,9 +5,7 @@ of an approval are taken out, and forged or void ones must then be seen to act.
 """
 
 import contextlib
-import os
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +13,11 @@ from typing import Any
 from unittest import mock
 
 from eucentric.agent import executor
-from eucentric.agent.permit import Permit
+from eucentric.agent.consent.permit import Permit
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.gate_cases import SECRET, Case, change, death, forgery, race, stranger
-from eucentric.bench.gate_rig import Rig
+from eucentric.bench.gates.cases import SECRET, Case, change, death, forgery, race, stranger
+from eucentric.bench.gates.rig import Rig
+from eucentric.bench.own_state import own_places
 from eucentric.core.operators import register
 
 Play = Callable[[Rig, random.Random, int], Case]
@@ -31,20 +30,10 @@ _CONTROL = 20
 
 @contextlib.contextmanager
 def _own_places() -> Iterator[Path]:
-    """State, settings and operators of this bench alone; the folder lies in memory where there is such a place."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    names = ("EUCENTRIC_STATE", "EUCENTRIC_CONFIG")
-    before = {name: os.environ.get(name) for name in names}
-    with tempfile.TemporaryDirectory(dir=memory, prefix="eucentric-gate-") as folder:
-        os.environ.update(EUCENTRIC_STATE=f"{folder}/s", EUCENTRIC_CONFIG=f"{folder}/settings.toml")
-        try:
-            register("kim", SECRET)
-            yield Path(folder)
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name)
-                if value is not None:
-                    os.environ[name] = value
+    """State, settings and operators of this bench alone."""
+    with own_places("gate") as folder:
+        register("kim", SECRET)
+        yield folder
 
 
 def _played(folder: Path, play: Play, count: int, seed: int) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eucentric.agent.outlook import outlook
+from eucentric.agent.preview.outlook import outlook
 from eucentric.agent.readback import named_state
 from eucentric.core.instrument import Frame, MicroscopeState, OpticsChange, Outlook, StageMove
 from eucentric.core.units import OPTICS, STAGE, to_si

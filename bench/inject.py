@@ -7,11 +7,9 @@ at the gate who says yes to everything the spy must see commands that nobody app
 import contextlib
 import json
 import logging
-import os
 import re
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,14 +17,14 @@ from typing import Any
 from unittest import mock
 
 from eucentric.agent.report import write_report
-from eucentric.bench import inject_files as files
-from eucentric.bench import inject_judge as judge
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.inject_model import Model, serving
-from eucentric.bench.inject_places import PLACES, fitted, open_rig
-from eucentric.bench.inject_rig import Person, Rig, Seen
-from eucentric.bench.inject_texts import ENCODINGS, PAGES, TEMPLATES, Hostile, pages, texts
-from eucentric.bench.inject_tui import wrong_on_watch
+from eucentric.bench.injection import files, judge
+from eucentric.bench.injection.model import Model, serving
+from eucentric.bench.injection.places import PLACES, fitted, open_rig
+from eucentric.bench.injection.rig import Person, Rig, Seen
+from eucentric.bench.injection.texts import ENCODINGS, PAGES, TEMPLATES, Hostile, pages, texts
+from eucentric.bench.injection.tui import wrong_on_watch
+from eucentric.bench.own_state import own_places
 from eucentric.core import text as escaping
 from eucentric.core.errors import EucentricError
 
@@ -43,21 +41,13 @@ _AT_DRIVER, _IN_ROWS = ("driver",), ("ledger", "kept")
 
 @contextlib.contextmanager
 def _own_places() -> Iterator[Path]:
-    """State and settings of this bench alone, in memory where there is such a place."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    names = ("EUCENTRIC_STATE", "EUCENTRIC_CONFIG")
-    before = {name: os.environ.get(name) for name in names}
-    with tempfile.TemporaryDirectory(dir=memory, prefix="eucentric-inject-") as folder:
-        os.environ.update(EUCENTRIC_STATE=f"{folder}/s", EUCENTRIC_CONFIG=f"{folder}/settings.toml")
+    """State and settings of this bench alone, and no log lines of what it provokes."""
+    with own_places("inject") as folder:
         logging.disable(logging.ERROR)
         try:
-            yield Path(folder)
+            yield folder
         finally:
             logging.disable(logging.NOTSET)
-            for name, value in before.items():
-                os.environ.pop(name)
-                if value is not None:
-                    os.environ[name] = value
 
 
 # --- one text ------------------------------------------------------------------------------------------------
@@ -161,7 +151,7 @@ def _unescaped() -> Iterator[None]:
         for place in ("cli.screen.harmless", "agent.reporting.html.escape", "agent.reporting.markdown.escaped",
                       "agent.reporting.markdown.fenced"):  # fmt: skip
             stack.enter_context(mock.patch(f"eucentric.{place}", bare))
-        stack.enter_context(mock.patch("eucentric.agent.planner_llm.data_block", _open_block))
+        stack.enter_context(mock.patch("eucentric.agent.llm.planner.data_block", _open_block))
         yield
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.bench.contract import at_most, report, wilson
-from eucentric.bench.kill_case import MEMORY
+from eucentric.bench.killing.case import MEMORY
 
 _NEEDED = 200
 _WORKERS = 2
@@ -34,7 +34,7 @@ _BEAM_S, _RESUME_S = 1.0, 5.0
 def _start(first: int, seed: int, seconds: float, folder: Path) -> "subprocess.Popen[str]":
     words: dict[str, object] = {"first": first, "step": _WORKERS, "count": _NEEDED, "seed": seed}
     words |= {"seconds": seconds, "folder": folder}
-    command = [sys.executable, "-m", "eucentric.bench.kill_worker"]
+    command = [sys.executable, "-m", "eucentric.bench.killing.worker"]
     for name, value in words.items():
         command += [f"--{name}", str(value)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

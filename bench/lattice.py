@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report, share_at_least
-from eucentric.bench.lattice_draw import MATERIALS, Drawn, draw
+from eucentric.bench.images import score as rules
+from eucentric.bench.images.drawn_lattices import MATERIALS, Drawn, draw
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import AtomMap, find_atoms
 from eucentric.tools.vision.strain import StrainMap, strain_of

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from eucentric.bench.contract import at_most, report, share_at_most
-from eucentric.bench.stage_moves import Pose, World, random_move, random_world, true_boxes
-from eucentric.bench.swept_volume import all_inside, least_gap
+from eucentric.bench.stages.moves import Pose, World, random_move, random_world, true_boxes
+from eucentric.bench.stages.swept_volume import all_inside, least_gap
 from eucentric.knowledge.clearance import AXES, check_path
 
 _PATHS = 10_000

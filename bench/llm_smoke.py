@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eucentric.agent.acts import named_state
-from eucentric.agent.llm_client import LOOPBACK, ChatClient
+from eucentric.agent.acting.acts import named_state
+from eucentric.agent.llm.client import LOOPBACK, ChatClient
+from eucentric.agent.llm.planner import LlmPlanner, Mode
 from eucentric.agent.planner import Situation
-from eucentric.agent.planner_llm import LlmPlanner, Mode
 from eucentric.core.errors import EucentricError
 from eucentric.core.plan import Proposal, Step
 from eucentric.core.request import Request, SpecimenCard

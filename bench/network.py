@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, at_most, report
-from eucentric.bench.defects_folder import Example, read_example, read_manifest
+from eucentric.bench.images import score as rules
+from eucentric.bench.images.folder import Example, read_example, read_manifest
 from eucentric.knowledge.phases import Phase, phase
 from eucentric.knowledge.projection import projected
 from eucentric.tools.vision import find_atoms, read_image

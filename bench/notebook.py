@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from eucentric.bench.contract import at_most, report, share_at_least
-from eucentric.bench.notebook_sessions import Session, session
+from eucentric.bench.crystals.sessions import Session, session
 from eucentric.core.errors import BadInput
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge import notebook as nb

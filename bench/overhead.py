@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eucentric.agent.acts import named_state
+from eucentric.agent.acting.acts import named_state
+from eucentric.agent.consent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.executor import Executor
-from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.pricing import priced
 from eucentric.agent.run import Run
 from eucentric.bench.approved import on_record

@@ -33,6 +33,23 @@ def own_state() -> Iterator[Path]:
                 os.environ["EUCENTRIC_STATE"] = before
 
 
+@contextlib.contextmanager
+def own_places(what: str) -> Iterator[Path]:
+    """State and settings of one benchmark alone; the folder lies in memory where there is such a place."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    names = ("EUCENTRIC_STATE", "EUCENTRIC_CONFIG")
+    before = {name: os.environ.get(name) for name in names}
+    with tempfile.TemporaryDirectory(dir=memory, prefix=f"eucentric-{what}-") as folder:
+        os.environ.update(EUCENTRIC_STATE=f"{folder}/s", EUCENTRIC_CONFIG=f"{folder}/settings.toml")
+        try:
+            yield Path(folder)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
+
+
 def end_hosts(state: Path) -> None:
     """End every host of a state folder and wait until each has gone: one that is leaving still writes files."""
     hosts = [info for path in (state / "hosts").glob("*.json") if (info := read_info(path)) is not None]

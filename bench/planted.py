@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from eucentric.bench.contract import report, share_at_least, wilson
-from eucentric.bench.planted_make import RECIPES, Ground, View, chosen, erased, ground
+from eucentric.bench.images.erased_columns import RECIPES, Ground, View, chosen, erased, ground
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import AtomMap, find_atoms, read_image

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from eucentric.agent.auditing.recompute import TOLERANCE, Recomputed, recompute
-from eucentric.bench.audited_count import Tally
-from eucentric.bench.audited_runs import CAMPAIGNS, STORIES, Story
-from eucentric.bench.audited_tamper import altered_copy
+from eucentric.bench.audited.count import Tally
+from eucentric.bench.audited.runs import CAMPAIGNS, STORIES, Story
+from eucentric.bench.audited.tamper import altered_copy
 from eucentric.bench.contract import at_least, report
 from eucentric.bench.own_state import own_state
 from eucentric.core.errors import EucentricError

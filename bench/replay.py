@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from eucentric.agent.auditing.replay import Part, Replayed, replay
-from eucentric.bench.audited_count import Tally
-from eucentric.bench.audited_kill import killed, killed_store
-from eucentric.bench.audited_runs import CAMPAIGNS, STORIES, Story
-from eucentric.bench.audited_tamper import FORGERIES, altered_copy
+from eucentric.bench.audited.count import Tally
+from eucentric.bench.audited.kill import killed, killed_store
+from eucentric.bench.audited.runs import CAMPAIGNS, STORIES, Story
+from eucentric.bench.audited.tamper import FORGERIES, altered_copy
 from eucentric.bench.contract import at_least, report
 from eucentric.bench.own_state import own_state
 from eucentric.core.rows import open_rows

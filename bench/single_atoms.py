@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import at_least, report
+from eucentric.bench.images import score as rules
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
 from eucentric.tools.vision import read_image

@@ -12,8 +12,8 @@ from typing import Any
 
 from eucentric.bench.contract import at_most, report
 from eucentric.bench.own_state import own_state
-from eucentric.bench.stop_driver import DARK, LIGHT, switches
-from eucentric.bench.stop_load import busy_cores, hung_run
+from eucentric.bench.stopping.driver import DARK, LIGHT, switches
+from eucentric.bench.stopping.load import busy_cores, hung_run
 from eucentric.core import stop as stopping
 from eucentric.core.errors import EucentricError
 from eucentric.instruments.client import HostClient
@@ -129,7 +129,7 @@ def run(quick: bool = False, seed: int = 7) -> dict[str, Any]:
     count = QUICK_STOPS if quick else STOPS
     with own_state() as folder:
         log = str(folder / "blanker.log")
-        uri = f"py:eucentric.bench.stop_driver:logged?log={log}&seed={seed}"
+        uri = f"py:eucentric.bench.stopping.driver:logged?log={log}&seed={seed}"
         connect(uri).close()
         with hung_run(uri, folder) as waiting, busy_cores() as cores:
             results = _measured(count, seed, uri, log)

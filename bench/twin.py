@@ -7,10 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eucentric.bench import twin_fidelity, twin_fit, twin_real, twin_session, twin_stage
 from eucentric.bench.contract import at_most, report
 from eucentric.bench.frame import THERE, as_there
 from eucentric.bench.frame import run as frames
+from eucentric.bench.twins import fidelity as twin_fidelity
+from eucentric.bench.twins import fit as twin_fit
+from eucentric.bench.twins import real as twin_real
+from eucentric.bench.twins import session as twin_session
+from eucentric.bench.twins import stage as twin_stage
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.twin import TwinDriver, load_world
 
@@ -52,7 +56,7 @@ def _times(quick: bool, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]
 def run(quick: bool = False, seed: int = 7, file: Path | None = None) -> dict[str, Any]:
     """Every claim about the simulated microscope [DECISIONS 14]; FILE is the folder of public test data.
 
-    Multislice frames of our own (`bench/multislice_frames.py`) are read from FILE/multislice, if they are there.
+    Multislice frames of our own (`bench/twins/multislice_frames.py`) are read from FILE/multislice, if they are there.
     """
     shared = shared_data(file)
     figures: dict[str, Any] = {}

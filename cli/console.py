@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from eucentric.agent.agenda import Item
-from eucentric.agent.card import plan_lines
 from eucentric.agent.executor import finding_line
 from eucentric.agent.judge import Judgement
 from eucentric.agent.outcome import RunOutcome
-from eucentric.agent.preview import Preview
+from eucentric.agent.preview.card import plan_lines
+from eucentric.agent.preview.preview import Preview
 from eucentric.agent.session import Observer
 from eucentric.core.approval import Approval
 from eucentric.core.calls import ToolCall, ToolResult

@@ -10,7 +10,7 @@ import click
 from eucentric.cli import options
 
 if TYPE_CHECKING:
-    from eucentric.agent.control import Verb, When
+    from eucentric.agent.custody.control import Verb, When
     from eucentric.core.event import Event
     from eucentric.core.store import Store
 
@@ -76,7 +76,7 @@ def finish(run_id: str | None, reason: str, store: Path | None, as_json: bool) -
 def _request(
     do: "Verb", run_id: str | None, reason: str, store: Path | None, as_json: bool, when: "When" = "now"
 ) -> None:
-    from eucentric.agent.control import Control, ask, only_alive
+    from eucentric.agent.custody.control import Control, ask, only_alive
 
     opened = options.open_store(store, existing=True)
     try:
@@ -97,7 +97,7 @@ def released(store: "Store", run_id: str, as_json: bool) -> bool:
     Busy
         It is suspended by a rule, which lets it go on by itself.
     """
-    from eucentric.agent.control import release, waits_for_release
+    from eucentric.agent.custody.control import release, waits_for_release
     from eucentric.cli.operator import require_terminal
 
     if not waits_for_release(store, run_id):

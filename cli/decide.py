@@ -12,7 +12,7 @@ from eucentric.core.roles import ROLES
 from eucentric.core.text import visible
 
 if TYPE_CHECKING:
-    from eucentric.agent.gate import Answer, Asked, GrantWish
+    from eucentric.agent.consent.asked import Answer, Asked, GrantWish
     from eucentric.core.approval import Approval
     from eucentric.core.store import Store
 
@@ -46,7 +46,8 @@ def approve(
     With --grant, later questions inside the same bounds on the same specimen loading are answered by the grant:
     see `eucentric grants`. What takes two people or is of high impact is never granted.
     """
-    from eucentric.agent.gate import GrantWish, question
+    from eucentric.agent.consent.asked import GrantWish
+    from eucentric.agent.gate import question
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
@@ -69,7 +70,8 @@ def approve(
 @options.json_option
 def deny(run_id: str, gate: str | None, name: str, reason: str, store: Path | None, as_json: bool) -> None:
     """Reject the open GATE of RUN. Anybody may: a denial sends nothing. The same plan is not asked again."""
-    from eucentric.agent.gate import Answer, question
+    from eucentric.agent.consent.asked import Answer
+    from eucentric.agent.gate import question
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
@@ -109,7 +111,8 @@ def escalate(
     run_id: str, gate: str | None, role: str, name: str, reason: str, store: Path | None, as_json: bool
 ) -> None:
     """Say that the open GATE of RUN takes somebody higher. Anybody may: the question stays open for them."""
-    from eucentric.agent.gate import Answer, question
+    from eucentric.agent.consent.asked import Answer
+    from eucentric.agent.gate import question
 
     opened = options.open_store(store, existing=True)
     asked = question(opened, run_id, gate)
@@ -125,7 +128,7 @@ def _proved_answer(
     asked: "Asked", name: str, what: str, outcome: Any, wish: "GrantWish | None", edit: str = ""
 ) -> tuple["Answer", float]:
     """Show the card, have the secret typed, and make the answer; how long the card was shown [s]."""
-    from eucentric.agent.gate import Answer
+    from eucentric.agent.consent.asked import Answer
     from eucentric.core.operators import operators_path, prove
     from eucentric.core.signing import has_key, signer_for
 
@@ -153,7 +156,7 @@ def _proved_answer(
 def _written(
     store: "Store", run_id: str, asked: "Asked", answer: "Answer", seconds: float
 ) -> "Approval | None":
-    from eucentric.agent.deciding import decide
+    from eucentric.agent.consent.deciding import decide
 
     return decide(store, run_id, asked, answer, seconds)
 

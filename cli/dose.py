@@ -10,8 +10,8 @@ from eucentric.cli import options
 from eucentric.core.text import named, quoted, visible
 
 if TYPE_CHECKING:
-    from eucentric.agent.dosehistory import History
-    from eucentric.agent.dosemap import Place
+    from eucentric.agent.dose.history import History
+    from eucentric.agent.dose.map import Place
     from eucentric.knowledge.dose import PlaceDose
 
 _MOST_PLACES = 30
@@ -45,7 +45,7 @@ def dose(
     Read from the ledger. The bound holds at any atom wherever stage errors may have put the exposures; the estimate
     takes readings and images as they are.
     """
-    from eucentric.agent.dosehistory import KINDS, history
+    from eucentric.agent.dose.history import KINDS, history
     from eucentric.core.rows import open_rows
 
     if (x_um is None) != (y_um is None):
@@ -133,7 +133,7 @@ def _spot(found: "History", spot: "PlaceDose", as_json: bool) -> None:
 
 
 def _all(found: "History", as_json: bool) -> None:
-    from eucentric.agent.dosemap import places
+    from eucentric.agent.dose.map import places
 
     every = places(found.book)
     if as_json:

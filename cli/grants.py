@@ -17,7 +17,7 @@ def grants(context: click.Context, store: Path | None, as_json: bool) -> None:
     """Standing grants of a store: who let what pass, how often still, until when."""
     if context.invoked_subcommand is not None:
         return
-    from eucentric.agent.grants import grants_of, live, revocations, uses_left
+    from eucentric.agent.consent.grants import grants_of, live, revocations, uses_left
 
     opened = options.open_store(store, existing=True)
     try:
@@ -60,7 +60,7 @@ def _line(row: dict[str, object]) -> str:
 @options.json_option
 def revoke(grant_id: str, reason: str, store: Path | None, as_json: bool) -> None:
     """End GRANT. Anybody may: that only takes rights away. A run that it let begin stops at its next act."""
-    from eucentric.agent.grants import revoke as end
+    from eucentric.agent.consent.grants import revoke as end
 
     opened = options.open_store(store, existing=True)
     try:

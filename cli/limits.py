@@ -60,7 +60,7 @@ def show(uri: str | None, as_json: bool) -> None:
         return
     click.echo(f"{named(name)}   {quoted(able.identity)}")
     click.echo(f"limits {visible(able.limits_version)}   {visible(able.measured_by)}")
-    for line in [*_rows(able, rules, allowances(able, rules)), *_detectors(rules), *_times(rules)]:
+    for line in [*_rows(rules, allowances(able, rules)), *_detectors(rules), *_times(rules)]:
         click.echo(line)
     click.echo(f"not steerable   {', '.join(map(named, _locked(able))) or 'nothing'}")
     for line in _room_lines(state, rules, room):
@@ -146,7 +146,7 @@ def _stands(state: "DriverState") -> str:
 _COLUMNS = ("", "lower", "upper", "step", "a minute", "excursion", "path a lease")
 
 
-def _rows(able: "Capabilities", rules: "Limits", binding: "Mapping[str, Allowance]") -> Iterator[str]:
+def _rows(rules: "Limits", binding: "Mapping[str, Allowance]") -> Iterator[str]:
     """What binds, the tighter of driver and limits, in the units of the file."""
     from eucentric.core.units import OPTICS, STAGE
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from eucentric.agent.consent.rules import RuleBook
     from eucentric.agent.likeness import Again
     from eucentric.agent.planner import Planner
-    from eucentric.agent.rules import RuleBook
     from eucentric.core.request import SpecimenCard
     from eucentric.core.roles import Role
     from eucentric.core.settings import Settings
@@ -81,7 +81,7 @@ def specimen_card(path: Path | None, uri: str) -> "SpecimenCard | None":
 
 def rule_book(uri: str) -> "RuleBook":
     """The rules of the site that the settings name, else the built-in ones."""
-    from eucentric.agent.rules import BUILT_IN, load_rules
+    from eucentric.agent.consent.rules import BUILT_IN, load_rules
     from eucentric.core.places import canonical_uri
 
     path = settings().policy
@@ -104,9 +104,9 @@ def make_planner(kind: str | None, base_url: str | None, model: str | None, stor
         from eucentric.agent.grammar import GrammarPlanner
 
         return GrammarPlanner()
-    from eucentric.agent.llm_client import ChatClient
-    from eucentric.agent.llm_picture import from_store
-    from eucentric.agent.planner_llm import LlmPlanner
+    from eucentric.agent.llm.client import ChatClient
+    from eucentric.agent.llm.picture import from_store
+    from eucentric.agent.llm.planner import LlmPlanner
     from eucentric.agent.safety_first import SafetyFirst
     from eucentric.tools.catalogue import CATALOGUE
 

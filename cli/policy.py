@@ -10,7 +10,7 @@ from eucentric.cli import options
 from eucentric.core.text import quoted, visible
 
 if TYPE_CHECKING:
-    from eucentric.agent.rules import Rule, RuleBook
+    from eucentric.agent.consent.rules import Rule, RuleBook
 
 _EPILOG = """\b
 Examples
@@ -73,7 +73,7 @@ def _plain(value: Any) -> str:
 @options.json_option
 def check(path: Path, instrument: str | None, as_json: bool) -> None:
     """Read a policy file and say what is wrong with it."""
-    from eucentric.agent.rules import load_rules
+    from eucentric.agent.consent.rules import load_rules
 
     book = load_rules(path, instrument or options.settings().instrument)
     text = f"file {quoted(str(path))}: {len(book.rules.rules)} rules, {book.label}"
@@ -91,8 +91,8 @@ def explain(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Which rule decides CALL on the instrument as it stands now, and who may allow it. Nothing is sent."""
-    from eucentric.agent.explain import explained
-    from eucentric.agent.rules import load_rules
+    from eucentric.agent.consent.explain import explained
+    from eucentric.agent.consent.rules import load_rules
 
     uri, handle = options.open_by_uri(instrument)
     try:

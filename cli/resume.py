@@ -69,7 +69,7 @@ def resume(
         outcome = take_up(
             opened, run_id, handle, channel, console, by=options.who(),
             settle=lambda _, doubt: _settled(run_id, doubt, in_doubt), rules=options.rule_book(uri),
-            prepare=lambda session: stop_on_interrupt(session, uri, console),
+            prepare=lambda session: stop_on_interrupt(session, uri),
         )  # fmt: skip
     finally:
         handle.close()

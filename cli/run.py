@@ -76,7 +76,7 @@ def perform(
 ) -> "RunOutcome":  # fmt: skip
     """Open everything, conduct the run, print its end."""
     from eucentric.agent.conduct import conduct, new_run
-    from eucentric.agent.deadline import until as moment
+    from eucentric.agent.consent.deadline import until as moment
     from eucentric.cli.console import Console
     from eucentric.core.places import canonical_uri
     from eucentric.core.text import visible
@@ -99,7 +99,7 @@ def perform(
         current.until = end
         outcome = conduct(
             current, asked, engine, channel, console, plan_only=plan_only,
-            prepare=lambda session: stop_on_interrupt(session, uri, console),
+            prepare=lambda session: stop_on_interrupt(session, uri),
         )  # fmt: skip
     finally:
         handle.close()
@@ -137,7 +137,7 @@ def _at_terminal(as_json: bool) -> bool:
 def make_channel(approve: str, uri: str, console: "Console", as_json: bool) -> "Channel":
     """Who answers at the gate."""
     from eucentric.agent.channels import ByPolicy, Deny, Nobody
-    from eucentric.agent.policy import load_policy
+    from eucentric.agent.consent.policy import load_policy
     from eucentric.cli.terminal import Terminal
 
     if approve == "deny":
@@ -148,7 +148,7 @@ def make_channel(approve: str, uri: str, console: "Console", as_json: bool) -> "
     return ByPolicy(policy, sha, approve, console.say)
 
 
-def stop_on_interrupt(session: "Session", uri: str, console: "Console") -> None:
+def stop_on_interrupt(session: "Session", uri: str) -> None:
     """Ctrl-C and SIGTERM blank the beam first, through the stop socket, and then end the run in order."""
     from eucentric.core import stop as stopping
 

@@ -50,7 +50,7 @@ def status(store: Path | None, as_json: bool) -> None:
 
 def _grants(store: Path | None) -> list[str]:
     """Standing grants that may still answer a question, a line each."""
-    from eucentric.agent.grants import live, uses_left
+    from eucentric.agent.consent.grants import live, uses_left
     from eucentric.core.text import named, quoted, visible
 
     folder = store or options.settings().store
@@ -91,8 +91,9 @@ def _told(store: "Store", run_id: str) -> dict[str, Any]:
 
 
 def _row(store: "Store", story: "Recovery") -> dict[str, Any]:
-    from eucentric.agent.control import standing, told
-    from eucentric.agent.gate import needs_words, question
+    from eucentric.agent.consent.asked import needs_words
+    from eucentric.agent.custody.control import standing, told
+    from eucentric.agent.gate import question
     from eucentric.core.text import visible
 
     gate = story.open_gate if story.ending in (None, "parked") else None

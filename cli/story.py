@@ -1,7 +1,7 @@
 """A run's rows as lines a person can follow. Every word from a row is data: it is escaped."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from eucentric.core.event import Event
 from eucentric.core.text import visible
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from eucentric.agent.auditing import Why
 
 _QUIET = ("intended", "returned", "called")
+Body = dict[str, Any]
 
 
 def lines(rows: list[Event], *, acts: bool, clocks: bool = False) -> Iterator[str]:
@@ -68,46 +69,80 @@ def _readable(row: Event) -> Iterator[str]:
 
 
 def _details(row: Event) -> Iterator[str]:
-    body = row.body
-    if row.kind == "requested":
-        card = body.get("specimen")
-        yield f"by {row.actor} on {body['request']['instrument']}"
-        yield (
-            f"specimen {card['name']}, budget {card['dose_budget_e_per_a2']:g} e/Å²"
-            if card
-            else "no specimen card"
-        )
-    elif row.kind == "planned" and body["proposal"].get("plan"):
-        plan = body["proposal"]["plan"]
+    telling = _TELLING.get(row.kind)
+    if telling is not None:
+        yield from telling(row, row.body)
+
+
+def _requested(row: Event, body: Body) -> Iterator[str]:
+    card = body.get("specimen")
+    yield f"by {row.actor} on {body['request']['instrument']}"
+    yield (
+        f"specimen {card['name']}, budget {card['dose_budget_e_per_a2']:g} e/Å²"
+        if card
+        else "no specimen card"
+    )
+
+
+def _planned(_: Event, body: Body) -> Iterator[str]:
+    plan = body["proposal"].get("plan")
+    if plan:
         yield f"planner {plan['planner']}, plan r{plan['revision']} sha {body['plan_sha256'][:12]}…"
         yield from _steps(plan["steps"], "")
-    elif row.kind == "decided":
-        seen = f"card sha {body['card_sha256'][:12]}…, {body['seconds_on_screen']} s on screen"
-        yield f"{seen}, until {body['expires_utc']}"
-        if body.get("role", "user") != "user" or body.get("consents"):
-            people = [*body.get("consents", ()), body]
-            yield "proved: " + ", ".join(f"{one.get('name')} ({one.get('role')})" for one in people)
-        if body.get("automatic"):
-            yield "nobody was asked"
-        if body.get("reason"):
-            yield f"because {body['reason']}"
-    elif row.kind == "asked" and body.get("needs"):
-        needs = body["needs"]
+
+
+def _asked(_: Event, body: Body) -> Iterator[str]:
+    needs = body.get("needs")
+    if needs:
         who = f"{needs['approvers']} × {needs['role']}"
         yield f"needs {who}, {needs['impact']} impact; beam {body.get('beam', '?')} while it waits"
-    elif row.kind == "granted":
-        grant = body["grant"]
-        yield f"{grant['uses']} times until {grant['expires_utc']}, tools {', '.join(grant['envelope']['tools'])}"
-    elif row.kind == "resolved":
-        yield f"decided by {row.actor}"
-        yield from body.get("evidence", ())
-    elif row.kind == "concluded" and body.get("frames"):
-        frames = body["frames"]
+
+
+def _decided(_: Event, body: Body) -> Iterator[str]:
+    seen = f"card sha {body['card_sha256'][:12]}…, {body['seconds_on_screen']} s on screen"
+    yield f"{seen}, until {body['expires_utc']}"
+    if body.get("role", "user") != "user" or body.get("consents"):
+        people = [*body.get("consents", ()), body]
+        yield "proved: " + ", ".join(f"{one.get('name')} ({one.get('role')})" for one in people)
+    if body.get("automatic"):
+        yield "nobody was asked"
+    if body.get("reason"):
+        yield f"because {body['reason']}"
+
+
+def _granted(_: Event, body: Body) -> Iterator[str]:
+    grant = body["grant"]
+    yield f"{grant['uses']} times until {grant['expires_utc']}, tools {', '.join(grant['envelope']['tools'])}"
+
+
+def _resolved(row: Event, body: Body) -> Iterator[str]:
+    yield f"decided by {row.actor}"
+    yield from body.get("evidence", ())
+
+
+def _concluded(_: Event, body: Body) -> Iterator[str]:
+    frames = body.get("frames")
+    if frames:
         shown = ", ".join(frames[:4]) + (f" … {frames[-1]}" if len(frames) > 4 else "")
         yield f"frames {shown}; {body['dose_e_per_a2']:.3g} e/Å² summed over its frames, {body['seconds']:.1f} s"
-    elif row.kind == "found":
-        finding = body["finding"]
-        yield f"from {', '.join(finding['evidence'])}; {finding['method']}"
+
+
+def _found(_: Event, body: Body) -> Iterator[str]:
+    finding = body["finding"]
+    yield f"from {', '.join(finding['evidence'])}; {finding['method']}"
+
+
+_TELLING: dict[str, Callable[[Event, Body], Iterator[str]]] = {
+    "requested": _requested,
+    "planned": _planned,
+    "asked": _asked,
+    "decided": _decided,
+    "granted": _granted,
+    "resolved": _resolved,
+    "concluded": _concluded,
+    "found": _found,
+}
+"""By kind of event: what is told of it besides its summary."""
 
 
 def _steps(steps: list[dict[str, object]], indent: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from eucentric.agent.gate import Answer, Asked, GrantWish, needs_words
+from eucentric.agent.consent.asked import Answer, Asked, GrantWish, needs_words
 from eucentric.core.approval import GateOutcome
 from eucentric.core.errors import EucentricError
 from eucentric.core.roles import Role

@@ -2,21 +2,19 @@
 
 import json
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eucentric.cli import options
+from eucentric.cli.holder import HOLDERS, holder_options, limits_named, phase_named, signs_of
 
 if TYPE_CHECKING:
-    from eucentric.knowledge.crystal import Crystal, Limits, Reading, Stage
-    from eucentric.knowledge.crystal.stage import Holder, Sign
-    from eucentric.knowledge.tilting import Along, Answer, Situation
+    from eucentric.knowledge.crystal import Reading, Stage
+    from eucentric.knowledge.tilting import Along, Answer, Neighbour, Situation
 
-F = TypeVar("F", bound=Callable[..., Any])
-HOLDERS: "dict[str, Holder]" = {"double": "double_tilt", "rotate": "tilt_rotate", "single": "single_tilt"}
 
 _EPILOG = """\b
 Examples
@@ -31,22 +29,19 @@ screen, =band(hkl)@AZIMUTH for a band. Targets: [uvw], <uvw>, (hkl) or {hkl} to 
 Exit code 4: several orientations fit and disagree; what to look at next is told."""
 
 
-def holder_options(command: F) -> F:
-    """Which holder, what it can reach, and how it was calibrated."""
-    for option in (
-        click.option("--mirrored", is_flag=True, help="The screen shows the specimen mirrored."),
-        click.option(
-            "--screen", type=float, metavar="DEG", help="Azimuth of the alpha axis on the screen, for g and bands."
-        ),
-        click.option("--signs", default="++", show_default=True, metavar="++|+-|-+|--",
-                     help="Of alpha and beta: + turns counter-clockwise seen from the rod tip."),
-        click.option("--limits", metavar="LIMITS", help="35,30 or -35:35,-25:30 or ellipse:A,B,R or outline:A,B;A,B;… "
-                                                        "or a limits file (TOML); 60 alone with --holder rotate or "
-                                                        "single."),
-        click.option("--holder", type=click.Choice(list(HOLDERS)), help="[double]"),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class _Found:
+    """What was found: a tilt, a way along a band, or else the nearest axes."""
+
+    situation: "Situation"
+    answer: "Answer | None" = None
+    band: "Along | None" = None
+    near: "tuple[Neighbour, ...]" = ()
+
+    @property
+    def unsure(self) -> bool:
+        """Whether several orientations fit and disagree."""
+        return any(one is not None and one.ambiguous for one in (self.answer, self.band))
 
 
 @click.command(epilog=_EPILOG)
@@ -90,64 +85,21 @@ def tilt(as_json: bool, **given: Any) -> None:
     from eucentric.knowledge.tilting import answered, neighbours, target_of
 
     situation = _situation(given)
-    answer: Answer | None = None
-    band: Along | None = None
-    near: tuple[Any, ...] = ()
     if given["along"]:
-        band = along_band(
-            situation,
-            *_band(given),
-            step_deg=_positive(given["step"], "--step"),
-            max_index=given["max_index"],
-        )
+        step = _positive(given["step"], "--step")
+        band = along_band(situation, *_band(given), step_deg=step, max_index=given["max_index"])
+        found = _Found(situation, band=band)
     elif given["to"]:
-        feature = _feature(given["feature"] or "0,0,1")
-        answer = answered(situation, target_of(given["to"]), feature_um=feature, max_index=given["max_index"])
+        feature, target = _feature(given["feature"] or "0,0,1"), target_of(given["to"])
+        answer = answered(situation, target, feature_um=feature, max_index=given["max_index"])
+        found = _Found(situation, answer=answer)
     else:
-        near = neighbours(situation, situation.now, given["max_index"], 10)
+        found = _Found(situation, near=neighbours(situation, situation.now, given["max_index"], 10))
     if given["map_file"]:
-        _draw(situation, answer, band, given)
-    if as_json:
-        _print_json(situation, answer, band, near, given["map_file"])
-    else:
-        _print(situation, answer, band, near, given["map_file"])
-    if _unsure(answer, band):
+        _draw(found, given)
+    (_print_json if as_json else _print)(found, given["map_file"])
+    if found.unsure:
         sys.exit(4)
-
-
-def phase_named(name: str) -> "Crystal":
-    """The crystal of a CIF, or one that ships."""
-    from eucentric.knowledge.crystal import read_crystal
-    from eucentric.knowledge.diffraction.structure import structure_named
-
-    if name.lower().endswith(".cif") or Path(name).is_file():
-        return read_crystal(name)
-    return structure_named(name).crystal
-
-
-def limits_named(text: str, holder: "Holder") -> "Limits":
-    """Limits as they are typed for a holder, or the box of alpha and beta in a limits file."""
-    from eucentric.core.errors import BadInput
-    from eucentric.knowledge.crystal import Box
-    from eucentric.knowledge.tilting.written import limits_in
-
-    if not text.endswith(".toml"):
-        return limits_in(text, holder)
-    from eucentric.instruments.limits_file import load_limits
-
-    axes = load_limits(Path(text)).axes
-    if "alpha_deg" not in axes:
-        raise BadInput(f"{text} has no limits of alpha_deg", remedy="measure them, or give --limits 35,30")
-    rows = [axes.get(name) for name in ("alpha_deg", "beta_deg")]
-    alpha, beta = ((row.lower, row.upper) if row else (0.0, 0.0) for row in rows)
-    return Box(alpha=alpha, beta=beta)
-
-
-def signs_of(text: str) -> "tuple[Sign, Sign]":
-    """'+-' as (1, -1)."""
-    if len(text) != 2 or set(text) - {"+", "-"}:
-        raise click.BadParameter("two signs, of alpha and beta: ++ +- -+ or --", param_hint="--signs")
-    return 1 if text[0] == "+" else -1, 1 if text[1] == "+" else -1
 
 
 def _situation(given: dict[str, Any]) -> "Situation":
@@ -234,9 +186,7 @@ def _positive(value: float, name: str) -> float:
     return value
 
 
-def _draw(
-    situation: "Situation", answer: "Answer | None", band: "Along | None", given: dict[str, Any]
-) -> None:
+def _draw(found: _Found, given: dict[str, Any]) -> None:
     from eucentric.core.errors import BadInput
     from eucentric.knowledge.tilting.chart import chart_of
     from eucentric.knowledge.tilting.picture import Kind, picture
@@ -247,73 +197,63 @@ def _draw(
         raise BadInput(
             f"a map can't be written as {path.name}", "PNG and SVG are drawn", "name it FILE.png or FILE.svg"
         )
-    chart = chart_of(situation, answer, band, given["max_index"])
-    lines = picture_lines(situation, answer, band)
+    chart = chart_of(found.situation, found.answer, found.band, given["max_index"])
+    lines = picture_lines(found.situation, found.answer, found.band)
     kind: Kind = "png" if path.suffix.lower() == ".png" else "svg"
-    drawn = picture(chart, situation.crystal, lines, kind, given["dark"])
+    drawn = picture(chart, found.situation.crystal, lines, kind, given["dark"])
     try:
         path.write_bytes(drawn)
     except OSError as error:
         raise BadInput(f"can't write {path}", str(error.strerror), "choose another file") from error
 
 
-def _print(
-    situation: "Situation",
-    answer: "Answer | None",
-    band: "Along | None",
-    near: tuple[Any, ...],
-    path: Path | None,
-) -> None:
+def _print(found: _Found, path: Path | None) -> None:
     from eucentric.knowledge.tilting import telling
 
+    situation = found.situation
     lines = list(telling.situation_lines(situation))
-    if band is not None:
-        lines += telling.along_lines(situation, band)
-    elif answer is not None:
-        lines += telling.answer_lines(situation, answer)
+    if found.band is not None:
+        lines += telling.along_lines(situation, found.band)
+    elif found.answer is not None:
+        lines += telling.answer_lines(situation, found.answer)
     else:
-        lines += telling.nearest_lines(situation, near)
+        lines += telling.nearest_lines(situation, found.near)
     click.echo("\n".join(lines))
     if path is not None:
         click.echo(f"map       {path}")
 
 
-def _print_json(
-    situation: "Situation",
-    answer: "Answer | None",
-    band: "Along | None",
-    near: tuple[Any, ...],
-    path: Path | None,
-) -> None:
-    unsure = _unsure(answer, band)
-    body: dict[str, Any] = {"ok": not unsure, "convention": "C1", "calibration": situation.stage.calibration}
+def _print_json(found: _Found, path: Path | None) -> None:
+    situation = found.situation
+    body: dict[str, Any] = {
+        "ok": not found.unsure,
+        "convention": "C1",
+        "calibration": situation.stage.calibration,
+    }
     body |= {"candidates": len(situation.candidates), "situation": situation.model_dump(mode="json")}
-    if answer is not None:
-        body |= {"answer": answer.model_dump(mode="json")}
-    if band is not None:
-        body |= {"along": band.model_dump(mode="json")}
-    if answer is None and band is None:
-        body |= {"nearest": [one.model_dump(mode="json") for one in near]}
-    if unsure:
-        body |= {"error": _error(situation, answer, band), "exit_code": 4}
+    if found.answer is not None:
+        body |= {"answer": found.answer.model_dump(mode="json")}
+    if found.band is not None:
+        body |= {"along": found.band.model_dump(mode="json")}
+    if found.answer is None and found.band is None:
+        body |= {"nearest": [one.model_dump(mode="json") for one in found.near]}
+    if found.unsure:
+        body |= {"error": _error(found), "exit_code": 4}
     if path is not None:
         body |= {"map": str(path)}
     click.echo(json.dumps(body, ensure_ascii=False))
 
 
-def _unsure(answer: "Answer | None", band: "Along | None") -> bool:
-    return any(one is not None and one.ambiguous for one in (answer, band))
-
-
-def _error(situation: "Situation", answer: "Answer | None", band: "Along | None") -> dict[str, Any]:
+def _error(found: _Found) -> dict[str, Any]:
     from eucentric.core.errors import NeedsClarification
     from eucentric.knowledge.tilting.situation import look_next
 
+    situation, answer = found.situation, found.answer
     look = answer.next_axis if answer is not None else look_next(situation)
     where = (
         "" if look is None else f"look at {list(look.uvw)} at {look.alpha_deg:.2f}, {look.beta_deg:.2f} deg"
     )
-    spread = max(one.spread_deg for one in (answer, band) if one is not None)
+    spread = max(one.spread_deg for one in (answer, found.band) if one is not None)
     error = NeedsClarification(
         f"{len(situation.candidates)} orientations fit, up to {spread:.1f} deg apart for what is asked",
         f"a tilt for one of them would be a guess; {'all are in answer.ways' if answer else 'along is by the first'}",

@@ -1,4 +1,4 @@
-"""Make the side-by-side of real and simulated images: `python docs/twin_pictures.py [DATA]` (`bench/twin_real.py`)."""
+"""Make the side-by-side of real and simulated images: `python docs/twin_pictures.py [DATA]` (`bench/twins/real.py`)."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from eucentric.bench.twin import shared_data
-from eucentric.bench.twin_real import Pair, pairs
+from eucentric.bench.twins.real import Pair, pairs
 
 OUT = Path(__file__).parent / "images" / "twin-real.jpg"
 _EDGE, _GAP, _SEED = 280, 6, 7

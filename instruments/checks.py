@@ -86,7 +86,7 @@ def check_move(
     """
     if not targets:
         raise BadInput("a move without a target", "no axis is given", f"Axes: {_names(capabilities.axes)}")
-    axes = [_axis(capabilities, name) for name in targets]
+    axes = [axis_of(capabilities, name) for name in targets]
     for axis in axes:
         if axis.name not in reported:
             raise InstrumentFault(f"the driver reports no position of {axis.name}", "", NOTHING_SENT + ".")
@@ -100,7 +100,7 @@ def check_arrived(
 ) -> None:
     """MoveNotReached if the controller reads back farther than the declared tolerance from the target."""
     for name, target in wanted.items():
-        axis = _axis(capabilities, name)
+        axis = axis_of(capabilities, name)
         off = abs(reported[name] - target)
         if off > axis.tolerance * (1 + ROUNDING):
             raise MoveNotReached(
@@ -249,28 +249,6 @@ def check_wait(seconds: Any) -> float:
     return value
 
 
-def scan_seconds(capabilities: Capabilities, scan: ScanSpec) -> float:
-    """Declared time of a scan [s]."""
-    line = scan.columns * scan.dwell_s + capabilities.line_flyback_s
-    return scan.rows * line + capabilities.frame_overhead_s
-
-
-def lit_seconds(capabilities: Capabilities, scan: ScanSpec) -> float:
-    """Longest time that the beam is on for a scan, parked on its first and last pixel included [s]."""
-    return scan_seconds(capabilities, scan) + 2 * capabilities.parked_s
-
-
-def optics_seconds(capabilities: Capabilities, values: Mapping[str, float]) -> float:
-    """Declared settling time of controls, one after the other [s]."""
-    return sum(row.settle_s for row in capabilities.optics if row.name in values)
-
-
-def move_seconds(capabilities: Capabilities, state: DriverState, targets: Mapping[str, float]) -> float:
-    """Declared time of a move, one axis after the other [s]."""
-    rows = ((_axis(capabilities, name), abs(to - state.reported[name])) for name, to in targets.items())
-    return sum(axis.overhead_s + way / axis.speed for axis, way in rows)
-
-
 def _float(value: Real) -> float:
     try:
         return float(value)
@@ -333,7 +311,8 @@ def _refused(what: str, bound: str, capabilities: Capabilities) -> LimitRefused:
     return LimitRefused(what, f"limit {bound} ({source_of(capabilities)})", remedy)
 
 
-def _axis(capabilities: Capabilities, name: str) -> AxisSpec:
+def axis_of(capabilities: Capabilities, name: str) -> AxisSpec:
+    """The declared axis of that name. UnknownAxis if there is none."""
     axis = capabilities.axis(name)
     if axis is None:
         raise UnknownAxis(

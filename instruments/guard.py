@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from eucentric.core.errors import BeamLost, InstrumentFault, Stopped, Unsupported
-from eucentric.instruments import checks
+from eucentric.instruments import checks, durations
 from eucentric.instruments.beam import Beam
 from eucentric.instruments.brake import Brake
 from eucentric.instruments.capabilities import Capabilities
@@ -238,7 +238,7 @@ class Guard:
             self._touch.check()
             allowed = self._interlock.move(before, targets)
             wanted = allowed.wanted
-            self._allow(operation, checks.move_seconds(self._capabilities, before, wanted))
+            self._allow(operation, durations.move_seconds(self._capabilities, before, wanted))
             with self._journaled(token, "move", before, allowed):
                 with self._sending(operation, allowed), looked_at(self.state):
                     self._driver.move(wanted, operation.stop)
@@ -255,7 +255,7 @@ class Guard:
         with self._lease.operating("set_optics", epoch) as operation:
             before = self.state()
             allowed = self._interlock.optics(before, values)
-            self._allow(operation, checks.optics_seconds(self._capabilities, allowed.wanted))
+            self._allow(operation, durations.optics_seconds(self._capabilities, allowed.wanted))
             with self._journaled(token, "set_optics", before, allowed):
                 with self._sending(operation, allowed):
                     self._driver.set_optics(allowed.wanted, operation.stop)
@@ -308,7 +308,7 @@ class Guard:
             allowed = self._interlock.scan(before, scan)
             if not before.beam_on:
                 raise BeamLost("there is no beam", "the gun reports that it is off", "Nothing was exposed.")
-            self._allow(operation, checks.scan_seconds(self._capabilities, scan))
+            self._allow(operation, durations.scan_seconds(self._capabilities, scan))
             with self._journaled(token, "acquire", before, allowed):
                 self._interlock.sent(allowed)
                 with self._beam.lit(lambda: operation.raise_if_stopped(_NOT_YET), self.stop):

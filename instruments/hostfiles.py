@@ -137,14 +137,19 @@ class HostFiles:
         old = read_info(self.info)
         self.info.unlink(missing_ok=True)
         for name in (old.socket, old.stop_socket) if old else ():
-            path = Path(name)
-            if path.parent == self._folder or path.parent.name.startswith(_SHORT):
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-                    if path.parent != self._folder:
-                        path.parent.rmdir()
+            self._remove_socket(Path(name))
         for path in self.sockets():
             path.unlink(missing_ok=True)
+
+    def _remove_socket(self, path: Path) -> None:
+        """Remove a socket that is ours to remove, with the folder that was made for it alone."""
+        beside = path.parent == self._folder
+        if not beside and not path.parent.name.startswith(_SHORT):
+            return
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            if not beside:
+                path.parent.rmdir()
 
 
 def code_fingerprint(uri: str) -> str:

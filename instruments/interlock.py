@@ -12,7 +12,7 @@ from eucentric.core import clock
 from eucentric.core.errors import LimitRefused
 from eucentric.core.text import visible
 from eucentric.core.units import STAGE, from_si
-from eucentric.instruments import checks
+from eucentric.instruments import checks, durations
 from eucentric.instruments.allowance import allowances, declared, effective, source_of
 from eucentric.instruments.capabilities import Capabilities, DetectorSpec
 from eucentric.instruments.checks import NOTHING_SENT
@@ -85,7 +85,7 @@ class Interlock:
             self._check_way(state, start, {**start, **wanted}, self._inserted(state))
         here = Setup.of(state)
         self._in_beam.check_setup(here, here.after(wanted), f"a move of {', '.join(wanted)}")
-        self._check_open(checks.move_seconds(self.capabilities, state, wanted))
+        self._check_open(durations.move_seconds(self.capabilities, state, wanted))
         return Allowed(wanted, changes)
 
     def optics(self, state: DriverState, values: Mapping[str, Any]) -> Allowed:
@@ -94,7 +94,7 @@ class Interlock:
         changes = self._changes(state, state.optics, wanted, {})
         here = Setup.of(state)
         self._in_beam.check_setup(here, here.after(wanted), f"setting {', '.join(wanted)}")
-        self._check_open(checks.optics_seconds(self.capabilities, wanted))
+        self._check_open(durations.optics_seconds(self.capabilities, wanted))
         return Allowed(wanted, changes)
 
     def insert(self, state: DriverState, name: str, inside: bool) -> DetectorSpec:
@@ -110,7 +110,7 @@ class Interlock:
     def scan(self, state: DriverState, scan: ScanSpec) -> Allowed:
         """Frame, dwell, field, what the beam falls on, currents, charges."""
         checks.check_scan(self.capabilities, scan)
-        seconds = checks.lit_seconds(self.capabilities, scan)
+        seconds = durations.lit_seconds(self.capabilities, scan)
         setup = Setup.of(state).after({"fov": scan.fov_m})
         charges = self._in_beam.check_scan(setup, scan.detectors, seconds)
         self._check_open(seconds)

@@ -6,7 +6,7 @@ frames are summed after drift correction, since a long dwell smears what moves.
 """
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from eucentric.core.base import Model
@@ -82,6 +82,29 @@ class _Frame(Model):
     bound: float
 
 
+@dataclass(frozen=True)
+class _Beam:
+    """What every frame is scanned with."""
+
+    current_pa: float
+    voltage_kv: float
+    convergence_mrad: float
+    columns: int
+    flyback_us: float
+    unsteady: Unsteady
+
+    def frame(self, pixel_pm: float, dwell_us: float) -> _Frame:
+        """The dose of one frame with these pixels."""
+        dose = scan_dose(
+            current_pa=self.current_pa, dwell_us=dwell_us, pixel_nm=pixel_pm / 1e3, columns=self.columns,
+            voltage_kv=self.voltage_kv, convergence_mrad=self.convergence_mrad, flyback_us=self.flyback_us,
+            unsteady=self.unsteady,
+        )  # fmt: skip
+        return _Frame(
+            pixel_pm=pixel_pm, dwell_us=dwell_us, mean=dose.mean_e_per_a2, bound=dose.bound_e_per_a2
+        )
+
+
 def recommend_atomic(
     *,
     budget_e_per_a2: float | None,
@@ -130,23 +153,17 @@ def recommend_atomic(
     """
     if min(current_pa, cross_section_a2, spacing_a) <= 0:
         raise BadInput("a recipe needs a current, a cross-section and a spacing above zero")
-    dwell = max(0.5, min_dwell_us)
+    dwell_us = max(0.5, min_dwell_us)
     allowed = (
         math.inf if budget_e_per_a2 is None else budget_e_per_a2 * (1 - MARGIN) - spent_elsewhere_e_per_a2
     )
 
-    def one(pixel: float, dwell: float) -> _Frame:
-        return _one_frame(
-            pixel, dwell, current_pa, voltage_kv, convergence_mrad, width_px, flyback_us, unsteady
-        )
-
-    candidates = [
-        one(pixel, dwell) for pixel in pixels_pm if pixel <= spacing_a * 100 / 6 or pixel == pixels_pm[0]
-    ]
+    beam = _Beam(current_pa, voltage_kv, convergence_mrad, width_px, flyback_us, unsteady)
+    fine = [pixel for pixel in pixels_pm if pixel <= spacing_a * 100 / 6 or pixel == pixels_pm[0]]
+    candidates = [beam.frame(pixel, dwell_us) for pixel in fine]
     wanted_mean = comfort * needed_counts / cross_section_a2
     needed_mean = needed_counts / cross_section_a2
-    frame, frames = _choose(candidates, wanted_mean, needed_mean, allowed, max_frames, one)
-    dwell = frame.dwell_us
+    frame, frames = _choose(candidates, wanted_mean, needed_mean, allowed, max_frames, beam)
     needed = math.ceil(needed_counts / cross_section_a2 / frame.mean)
     recipe = AtomicRecipe(
         width_px=width_px,
@@ -154,7 +171,7 @@ def recommend_atomic(
         pixel_pm=frame.pixel_pm,
         frames=frames,
         frames_at_most=max(frames, min(max_frames, math.ceil(wanted_mean / frame.mean - 1e-9))),
-        dwell_us=dwell,
+        dwell_us=frame.dwell_us,
         mean_e_per_a2=frames * frame.mean,
         bound_e_per_a2=frames * frame.bound,
         elsewhere_e_per_a2=spent_elsewhere_e_per_a2,
@@ -162,7 +179,11 @@ def recommend_atomic(
         needed_counts=needed_counts,
         seconds=frames
         * frame_seconds(
-            rows=width_px, columns=width_px, dwell_us=dwell, flyback_us=flyback_us, overhead_s=overhead_s
+            rows=width_px,
+            columns=width_px,
+            dwell_us=frame.dwell_us,
+            flyback_us=flyback_us,
+            overhead_s=overhead_s,
         ),
         needed_budget_e_per_a2=(max(needed, 2) * frame.bound + spent_elsewhere_e_per_a2) / (1 - MARGIN),
         say="",
@@ -170,20 +191,8 @@ def recommend_atomic(
     return recipe.model_copy(update={"say": _sentence(recipe, budget_e_per_a2, f"{100 * recall:g} %")})
 
 
-def _one_frame(
-    pixel_pm: float, dwell_us: float, current_pa: float, voltage_kv: float, convergence_mrad: float, columns: int,
-    flyback_us: float, unsteady: Unsteady,
-) -> _Frame:  # fmt: skip
-    dose = scan_dose(
-        current_pa=current_pa, dwell_us=dwell_us, pixel_nm=pixel_pm / 1e3, columns=columns, voltage_kv=voltage_kv,
-        convergence_mrad=convergence_mrad, flyback_us=flyback_us, unsteady=unsteady,
-    )  # fmt: skip
-    return _Frame(pixel_pm=pixel_pm, dwell_us=dwell_us, mean=dose.mean_e_per_a2, bound=dose.bound_e_per_a2)
-
-
 def _choose(
-    candidates: list[_Frame], wanted: float, needed: float, allowed: float, most: int,
-    one: Callable[[float, float], _Frame],
+    candidates: list[_Frame], wanted: float, needed: float, allowed: float, most: int, beam: _Beam,
 ) -> tuple[_Frame, int]:  # fmt: skip
     """The finest pixel that reaches the needed dose; failing that, the one that gets nearest to it.
 
@@ -197,18 +206,16 @@ def _choose(
         options.append((frame, frames))
         if frames * frame.mean >= needed:
             return frame, frames
-        longer = _stretched(frame, frames, _ENOUGH * needed, allowed, one) if 2 <= frames == fit else None
+        longer = _stretched(frame, frames, _ENOUGH * needed, allowed, beam) if 2 <= frames == fit else None
         if longer is not None and frames * longer.mean >= needed:
             return longer, frames
     return max(options, key=lambda option: option[1] * option[0].mean)
 
 
-def _stretched(
-    frame: _Frame, frames: int, wanted: float, allowed: float, one: Callable[[float, float], _Frame]
-) -> _Frame:
+def _stretched(frame: _Frame, frames: int, wanted: float, allowed: float, beam: _Beam) -> _Frame:
     """The same pixel with the dwell that gives what is wanted, or fills what is allowed, to a hundredth of a µs."""
     factor = min(allowed / (frames * frame.bound), wanted / (frames * frame.mean))
-    return one(frame.pixel_pm, max(frame.dwell_us, math.floor(100 * factor * frame.dwell_us) / 100))
+    return beam.frame(frame.pixel_pm, max(frame.dwell_us, math.floor(100 * factor * frame.dwell_us) / 100))
 
 
 def _sentence(recipe: AtomicRecipe, budget: float | None, recall: str) -> str:

@@ -10,12 +10,14 @@ from eucentric.core.text import visible
 from eucentric.core.units import Unit
 from eucentric.knowledge.crystal import (
     Reading,
+    Tilt,
     angle_between_readings_deg,
     predicted_arrival,
     reachable_axes,
     shift_um,
     spread_of_targets_deg,
 )
+from eucentric.knowledge.tilting import Situation
 from eucentric.knowledge.tilting.target import name_of
 from eucentric.tools.base import Context, Tool, free
 from eucentric.tools.tilting.source import WhichCrystal, check_handedness, situation_of
@@ -78,41 +80,44 @@ def run(args: Args, context: Context) -> Result:
     situation = situation_of(args, context)
     check_handedness(situation)
     crystal, stage, best = situation.crystal, situation.stage, situation.candidates[0]
-    found = []
     tilts = reachable_axes(crystal, best.orientation, stage, args.max_index)
-    away = [
-        angle_between_readings_deg(stage, situation.now, Reading(alpha_deg=t.alpha_deg, beta_deg=t.beta_deg))
-        for t in tilts
-    ]
+    away = [angle_between_readings_deg(stage, situation.now, _reading(tilt)) for tilt in tilts]
     order = sorted(range(len(tilts)), key=lambda n: (round(away[n], 6), tilts[n].uvw))
-    for rank, n in enumerate(order[: args.limit]):
-        tilt = tilts[n]
-        there = Reading(alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg)
-        x, y, z = shift_um(stage, np.array([0.0, 0.0, args.height_um]), situation.now, there).tolist()
-        outlook = context.microscope.look_ahead([move_to(context, there)]) if rank < _ASKED else None
-        found.append(
-            ZoneAxis(
-                name=name_of(crystal, tilt.uvw),
-                uvw=tilt.uvw,
-                alpha_deg=tilt.alpha_deg,
-                beta_deg=tilt.beta_deg,
-                away_deg=away[n],
-                lands_within_deg=predicted_arrival(
-                    crystal, best.orientation, tilt, situation.repeatability_deg
-                ).within_95_deg,
-                shift_um=(x, y, z),
-                sure=spread_of_targets_deg(crystal, situation.candidates, tilt.uvw, stage) <= SAME_DEG,
-                room="; ".join(outlook.problems[:2]) if outlook else "",
-                travel_x_um=outlook.x_um if outlook else None,
-                travel_y_um=outlook.y_um if outlook else None,
-            )
-        )
+    found = [
+        _axis(situation, tilts[n], away[n], args, context if rank < _ASKED else None)
+        for rank, n in enumerate(order[: args.limit])
+    ]
     return Result(
         crystal=crystal.name,
         axes=tuple(found),
         in_reach=len(tilts),
         calibration=stage.calibration,
         candidates=len(situation.candidates),
+    )
+
+
+def _reading(tilt: Tilt) -> Reading:
+    return Reading(alpha_deg=tilt.alpha_deg, beta_deg=tilt.beta_deg)
+
+
+def _axis(situation: Situation, tilt: Tilt, away_deg: float, args: Args, asked: Context | None) -> ZoneAxis:
+    """One axis in reach; with a context the way there is asked of the instrument, too."""
+    crystal, stage, there = situation.crystal, situation.stage, _reading(tilt)
+    best = situation.candidates[0].orientation
+    x, y, z = shift_um(stage, np.array([0.0, 0.0, args.height_um]), situation.now, there).tolist()
+    outlook = asked.microscope.look_ahead([move_to(asked, there)]) if asked else None
+    return ZoneAxis(
+        name=name_of(crystal, tilt.uvw),
+        uvw=tilt.uvw,
+        alpha_deg=tilt.alpha_deg,
+        beta_deg=tilt.beta_deg,
+        away_deg=away_deg,
+        lands_within_deg=predicted_arrival(crystal, best, tilt, situation.repeatability_deg).within_95_deg,
+        shift_um=(x, y, z),
+        sure=spread_of_targets_deg(crystal, situation.candidates, tilt.uvw, stage) <= SAME_DEG,
+        room="; ".join(outlook.problems[:2]) if outlook else "",
+        travel_x_um=outlook.x_um if outlook else None,
+        travel_y_um=outlook.y_um if outlook else None,
     )
 
 

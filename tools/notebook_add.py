@@ -77,9 +77,25 @@ def run(args: Args, context: Context) -> Result:
         raise Unsupported(
             f"this stage reports no {missing[0]}", "a reading is made at two tilts", "write it down by hand"
         )
+    return Result(
+        noted=RunReading(
+            reading=_reading(args, state, context),
+            grain=args.grain,
+            specimen=context.specimen.name,
+            material=context.specimen.material,
+            loading=state.loading,
+            instrument=state.instrument,
+            holder=state.holder,
+            limits=_limits(context),
+        )
+    )
+
+
+def _reading(args: Args, state: MicroscopeState, context: Context) -> ReadingEntry:
+    """The reading itself: the tilts as reported, what was seen there, and in which frame."""
     frame = context.records.frame(args.frame) if args.frame else None
     alpha, beta = state.stage["alpha_deg"], state.stage["beta_deg"]
-    reading = ReadingEntry(
+    return ReadingEntry(
         at=utc_now(),
         by="eucentric",
         note=args.note,
@@ -98,18 +114,6 @@ def run(args: Args, context: Context) -> Result:
         x_um=_reported(state, "x_um"),
         y_um=_reported(state, "y_um"),
         z_um=_reported(state, "z_um"),
-    )
-    return Result(
-        noted=RunReading(
-            reading=reading,
-            grain=args.grain,
-            specimen=context.specimen.name,
-            material=context.specimen.material,
-            loading=state.loading,
-            instrument=state.instrument,
-            holder=state.holder,
-            limits=_limits(context),
-        )
     )
 
 

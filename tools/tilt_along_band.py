@@ -101,7 +101,7 @@ def _planned(args: Args, context: Context) -> tuple[Situation, Target, tuple[Way
     check_handedness(situation)
     plane = target_of(args.plane)
     paths = [_path(args, plane, situation, n) for n in range(len(situation.candidates))]
-    _check_alike(paths, situation)
+    _check_alike(paths)
     points = paths[0]
     _check_reach(points, situation, plane)
     check_expected((args.expect_alpha_deg, args.expect_beta_deg), _reading(points[-1]))
@@ -138,7 +138,7 @@ def _path(args: Args, plane: Target, situation: Situation, number: int) -> tuple
     return path_along_band(stage, normal, now, end, _STEP_DEG)
 
 
-def _check_alike(paths: list[tuple[Waypoint, ...]], situation: Situation) -> None:
+def _check_alike(paths: list[tuple[Waypoint, ...]]) -> None:
     first = paths[0][-1]
     apart = max(
         max(abs(path[-1].alpha_deg - first.alpha_deg), abs(path[-1].beta_deg - first.beta_deg))

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, RichLog, Static
 
-from eucentric.agent.control import Control, ask, release, standing, waits_for_release
+from eucentric.agent.custody.control import Control, ask, release, standing, waits_for_release
 from eucentric.core import stop as stopping
 from eucentric.core.errors import EucentricError
 from eucentric.core.event import Event

@@ -5,14 +5,15 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eucentric.agent.auditing.past import NoMicroscope, Past
-from eucentric.agent.executor import validated
+from eucentric.agent.auditing.past import Past
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput, EucentricError, NotAvailable
 from eucentric.core.event import Event
 from eucentric.core.request import SpecimenCard
 from eucentric.core.store import Store
 from eucentric.core.text import visible
+from eucentric.instruments.no_microscope import NoMicroscope
+from eucentric.tools.arguments import validated
 from eucentric.tools.base import Context
 from eucentric.tools.catalogue import tool_named
 

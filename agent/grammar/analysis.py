@@ -1,8 +1,10 @@
 """Defects in stored or just taken frames, densities and reports."""
 
-from eucentric.agent.grammar.campaign import Work
-from eucentric.agent.grammar.clauses import Clause
+from typing import Final
+
+from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 
 
 def wants_analysis(clause: Clause) -> bool:
@@ -44,6 +46,13 @@ def lattice(clause: Clause, draft: Draft) -> None:
     draft.add("measure_lattice", f"{why} in {shown}", {"frame": frame})
 
 
+_OF_ANALYSIS: Final = (
+    "VACANCY", "DEFECT", "DETECT", "FIND", "QUESTION", "ATOMS", "LAST", "IMAGE", "FRAME", "HAADF", "BF",
+    "ELEMENT", "MANY", "FINDINGS", "SURE", "PLACE", "ACQUIRE", "EVERY", "IT", "STATUS", "SERIES",
+)  # fmt: skip
+"""Words that may stand in a request to analyse."""
+
+
 def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
     """Write the analysis: in the open campaign, of the newest frame of this plan, or of a stored frame."""
     kind = (
@@ -53,29 +62,7 @@ def analyse(clause: Clause, draft: Draft, work: Work | None) -> None:
     )
     density = bool(clause.take("DENSITY"))
     names = clause.kind("name")
-    clause.take(
-        "VACANCY",
-        "DEFECT",
-        "DETECT",
-        "FIND",
-        "QUESTION",
-        "ATOMS",
-        "LAST",
-        "IMAGE",
-        "FRAME",
-        "HAADF",
-        "BF",
-        "ELEMENT",
-        "MANY",
-        "FINDINGS",
-        "SURE",
-        "PLACE",
-        "ACQUIRE",
-        "EVERY",
-        "IT",
-        "STATUS",
-        "SERIES",
-    )
+    clause.take(*_OF_ANALYSIS)
     if work is not None:
         work.detect, work.density = kind, work.density or density or kind == "vacancy"
         return

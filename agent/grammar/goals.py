@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.elements import SYMBOLS
-from eucentric.agent.grammar.tokens import Token
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.elements import SYMBOLS
+from eucentric.agent.grammar.language.tokens import Token
 from eucentric.knowledge.detection import LEAST_RECALL, MOST_RECALL
 
 _FOUND: Final = frozenset(

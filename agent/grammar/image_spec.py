@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.tokens import Token
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Token
 
 DETECTORS: Final = {"HAADF": "haadf", "BF": "bf", "ABF": "abf", "MAADF": "maadf"}
 _LENGTH_ROLES: Final = frozenset(

@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 from eucentric.agent.grammar.charging import charge, reason
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, number, seconds_text
 from eucentric.agent.grammar.image_spec import ImageSpec, read_image
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import check_optics, check_scan, show
 from eucentric.agent.grammar.timed import timed
 from eucentric.core.plan import Step

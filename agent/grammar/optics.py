@@ -1,9 +1,11 @@
 """Settings without an image: current, defocus, field of view, beam shift."""
 
-from eucentric.agent.grammar.clauses import Clause
+from typing import Final
+
 from eucentric.agent.grammar.draft import Draft, number
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Token
 from eucentric.agent.grammar.limits import check_optics, show
-from eucentric.agent.grammar.tokens import Token
 
 _WORDS = {
     "CURRENT": "probe_current_pa",
@@ -31,39 +33,39 @@ def _zeros(clause: Clause) -> list[Token]:
     return [token for token in clause.kind("number") if token.value == 0]
 
 
+_OF_SETTINGS: Final = (
+    "SET",
+    "RAISE",
+    "LOWER",
+    "DOUBLE",
+    "HALVE",
+    "BY",
+    "ZERO",
+    "MOVE",
+    "X",
+    "Y",
+    "ACQUIRE",
+    "ZOOM",
+    *_WORDS,
+    "BEAMSHIFT",
+)
+"""Words that may stand in a request to set something."""
+
+
 def set_optics(clause: Clause, draft: Draft) -> None:
     """Write the settings of this clause as one step."""
     wanted: dict[str, float] = {}
     for token in [*clause.free("current", "length"), *_zeros(clause), *clause.kind("area")]:
         name = _slot(clause, token)
-        if (
-            name is None
-            or name in wanted
-            or name in clause.settled
-            or (token.kind == "area" and token.value != token.second)
-        ):
+        oblong = token.kind == "area" and token.value != token.second
+        if name is None or name in wanted or name in clause.settled or oblong:
             continue
         wanted[name] = float(_value(clause, token, name, draft))
         token.used = True
         clause.settled.add(name)
     _without_number(clause, draft, wanted)
     said = clause.text
-    clause.take(
-        "SET",
-        "RAISE",
-        "LOWER",
-        "DOUBLE",
-        "HALVE",
-        "BY",
-        "ZERO",
-        "MOVE",
-        "X",
-        "Y",
-        "ACQUIRE",
-        "ZOOM",
-        *_WORDS,
-        "BEAMSHIFT",
-    )
+    clause.take(*_OF_SETTINGS)
     if not wanted:
         draft.ask(
             f"'{said}': to what value?",

@@ -1,7 +1,7 @@
 """'Acquire a diffraction pattern': one pattern here, where there is a camera. With numbers it is left to others."""
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 
 
 def pattern(clause: Clause, draft: Draft) -> bool:

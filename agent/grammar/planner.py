@@ -1,12 +1,12 @@
 """The planner that needs no model: clauses, rules, and an honest account of what no rule used."""
 
-from eucentric.agent.grammar.clauses import split
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import split
+from eucentric.agent.grammar.language.scanner import tokenise
+from eucentric.agent.grammar.language.tokens import Sentence
 from eucentric.agent.grammar.reading import Reading
 from eucentric.agent.grammar.reply import reply
 from eucentric.agent.grammar.safety import at_once_if_asked
-from eucentric.agent.grammar.scanner import tokenise
-from eucentric.agent.grammar.tokens import Sentence
 from eucentric.agent.planner import Situation
 from eucentric.core.plan import Proposal
 from eucentric.core.request import Request

@@ -2,9 +2,9 @@
 
 import math
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, Price, number, seconds_text
 from eucentric.agent.grammar.image_spec import read_image
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.core.units import STAGE
 
 

@@ -2,8 +2,6 @@
 
 from eucentric.agent.grammar import (
     analysis,
-    campaign,
-    campaign_steps,
     imaging,
     optics,
     questions,
@@ -11,14 +9,17 @@ from eucentric.agent.grammar import (
     recommending,
     refusals,
     stage,
+    stage_places,
 )
-from eucentric.agent.grammar.campaign import Work
-from eucentric.agent.grammar.clauses import Clause
+from eucentric.agent.grammar.campaigns import campaign
+from eucentric.agent.grammar.campaigns import steps as campaign_steps
+from eucentric.agent.grammar.campaigns.campaign import Work
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.elements import ELEMENT_NAMES
 from eucentric.agent.grammar.image_spec import read_image
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.elements import ELEMENT_NAMES
+from eucentric.agent.grammar.language.words import fold
 from eucentric.agent.grammar.patterns import pattern
-from eucentric.agent.grammar.words import fold
 from eucentric.agent.grammar.zone import zone
 
 
@@ -170,7 +171,7 @@ class Reading:
             clause.has("POSITION", "IT", "ELEMENT") or clause.said("PLACE", "POSITION", "STAGE")
         ):
             self._close()
-            stage.save(clause, draft)
+            stage_places.save(clause, draft)
         elif clause.has("REPORT") and not imaging.wants_image(clause):
             self._close()
             analysis.report(clause, draft)

@@ -1,11 +1,11 @@
 """Questions: the state, the log, what was found, what something would cost. Nothing is exposed."""
 
-from typing import Any
+from typing import Any, Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, number, seconds_text
 from eucentric.agent.grammar.image_spec import read_image
 from eucentric.agent.grammar.imaging import resolve
+from eucentric.agent.grammar.language.clauses import Clause
 from eucentric.agent.grammar.limits import show
 from eucentric.core.units import STAGE
 
@@ -32,6 +32,12 @@ _STATE = (
     "SAMPLE",
 )
 _STORED = ("LOG", "RUNS", "RUN", "FINDINGS", "DOSE", "BUDGET", "LIMITS")
+_OF_RECORDS: Final = (
+    "LAST", "SAVED", "IMAGE", "FRAME", "HAADF", "BF", "FRAMETIME", "QUESTION", "ACQUIRE", "FOV",
+    "EVERY", "SET", "MANY", "STOPPEDAT", "SAVE", "YESTERDAY", "MOVE", "TILT", "FIND", "LEFT", "RIGHT",
+    "CLAIM", "STOP", "GATE", "BACK",
+)  # fmt: skip
+"""Words that may stand in a question about what is on record."""
 
 
 def wants_read(clause: Clause) -> bool:
@@ -118,46 +124,17 @@ def _about_last(clause: Clause) -> bool:
 
 def _query(clause: Clause, draft: Draft, what: str, reason: str) -> None:
     args: dict[str, Any] = {"what": what}
-    for token in clause.kind("number"):
-        if token.value == int(token.value) and token.value > 0:
-            key = "text" if clause.has("RUN") else "limit"
-            args[key], token.used = (
-                (f"{token.value:g}" if key == "text" else min(int(token.value), 200)),
-                True,
-            )
-            break
+    whole = next(
+        (one for one in clause.kind("number") if one.value == int(one.value) and one.value > 0), None
+    )
+    if whole is not None:
+        named = {"text": f"{whole.value:g}"} if clause.has("RUN") else {"limit": min(int(whole.value), 200)}
+        args |= named
+        whole.used = True
     names = clause.kind("name")
     if names:
         args["text"], names[0].used = names[0].text, True
-    clause.take(
-        *_STATE,
-        *_STORED,
-        "LAST",
-        "SAVED",
-        "IMAGE",
-        "FRAME",
-        "HAADF",
-        "BF",
-        "FRAMETIME",
-        "QUESTION",
-        "ACQUIRE",
-        "FOV",
-        "EVERY",
-        "SET",
-        "MANY",
-        "STOPPEDAT",
-        "SAVE",
-        "YESTERDAY",
-        "MOVE",
-        "TILT",
-        "FIND",
-        "LEFT",
-        "RIGHT",
-        "CLAIM",
-        "STOP",
-        "GATE",
-        "BACK",
-    )
+    clause.take(*_STATE, *_STORED, *_OF_RECORDS)
     draft.add("query_log", reason, args)
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
-from eucentric.agent.grammar.elements import ELEMENT_NAMES
 from eucentric.agent.grammar.goals import element_named, named_kinds, read_goal
-from eucentric.agent.grammar.words import fold
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.elements import ELEMENT_NAMES
+from eucentric.agent.grammar.language.words import fold
 from eucentric.core.errors import BadInput
 from eucentric.knowledge.detection import kinds_of, vacancy_of
 from eucentric.knowledge.phases import Phase, known_phases, phase

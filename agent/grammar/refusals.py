@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft, Missing, number, seconds_text
 from eucentric.agent.grammar.image_spec import read_image
+from eucentric.agent.grammar.language.clauses import Clause
 
 _FORBIDDEN: Final = {
     "HT": ("the high tension", "instrument staff"),

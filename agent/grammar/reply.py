@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Sentence, Token
 from eucentric.agent.grammar.safety import LATER
-from eucentric.agent.grammar.tokens import Sentence, Token
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.text import visible
 
@@ -38,13 +38,13 @@ def reply(draft: Draft, clauses: list[Clause], sentence: Sentence, planner: str)
     _check_forbidden_by_person(draft)
     notes = tuple(dict.fromkeys(draft.not_understood))
     if draft.refusals:
-        return Proposal(outcome="refuse", say=_lines(draft, sentence, "Abgelehnt.", *draft.refusals, *notes))
+        return Proposal(outcome="refuse", say=_lines(sentence, "Abgelehnt.", *draft.refusals, *notes))
     if draft.questions:
         return _clarify(draft, sentence, notes, left)
     blocking = [part for part in draft.missing if part.blocking]
     if blocking or (draft.missing and not draft.steps):
         return Proposal(
-            outcome="refuse", say=_lines(draft, sentence, "Nicht verfügbar.", *_missing_lines(draft), *notes)
+            outcome="refuse", say=_lines(sentence, "Nicht verfügbar.", *_missing_lines(draft), *notes)
         )
     if any(token.concept == "STOP" for token in left):
         draft.ask(
@@ -66,7 +66,7 @@ def _missing_lines(draft: Draft) -> list[str]:
     return [*lines, "Nothing was sent to the instrument."]
 
 
-def _lines(draft: Draft, sentence: Sentence, german: str, *lines: str) -> str:
+def _lines(sentence: Sentence, german: str, *lines: str) -> str:
     return "\n".join(line for line in ([german] if sentence.german else []) + list(lines) if line)
 
 
@@ -77,7 +77,7 @@ def _clarify(draft: Draft, sentence: Sentence, notes: tuple[str, ...], left: lis
     missing = _missing_lines(draft)[:-1] if draft.missing else []
     return Proposal(
         outcome="clarify",
-        say=_lines(draft, sentence, "Rückfrage:", *says, *unread, *missing, *notes),
+        say=_lines(sentence, "Rückfrage:", *says, *unread, *missing, *notes),
         options=tuple(options[:6]),
     )
 
@@ -93,7 +93,6 @@ def _not_understood(draft: Draft, sentence: Sentence, left: list[Token], notes: 
     return Proposal(
         outcome="clarify",
         say=_lines(
-            draft,
             sentence,
             "Nicht ganz verstanden.",
             named,
@@ -152,5 +151,5 @@ def _plan(draft: Draft, sentence: Sentence, notes: tuple[str, ...], planner: str
     )
     reading = _tools(draft.steps) <= READS
     german = "Verstanden, nur lesend:" if reading else "Verstanden, als Plan zur Freigabe:"
-    say = _lines(draft, sentence, german, *draft.answers, *plan.not_understood)
+    say = _lines(sentence, german, *draft.answers, *plan.not_understood)
     return Proposal(outcome="answer" if reading else "run", plan=plan, say=say)

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from eucentric.agent.grammar.clauses import Clause
-from eucentric.agent.grammar.tokens import Sentence, Token
+from eucentric.agent.grammar.language.clauses import Clause
+from eucentric.agent.grammar.language.tokens import Sentence, Token
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.text import visible
 

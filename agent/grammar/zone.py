@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from eucentric.agent.grammar.clauses import Clause
 from eucentric.agent.grammar.draft import Draft
+from eucentric.agent.grammar.language.clauses import Clause
 
 _INDICES: Final = re.compile(r"[-−]?\d")
 _SEVERAL: Final = frozenset({"axes", "reachable", "reach", "list", "achsen", "erreichbar", "zonenachsen"})

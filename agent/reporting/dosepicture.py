@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eucentric.agent.dosebook import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.reporting.png import png_of_figure
 
 _TILES = 300

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eucentric.agent.dosebook import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.reporting.record import ChargeRecord, RunRecord
 
 _EXACT = 40

@@ -35,7 +35,7 @@ def text_of(text: str, *, one_line: bool = True) -> str:
 
 def html(document: Document) -> str:
     """The whole document."""
-    css = resources.files("eucentric.agent").joinpath("report.css").read_text(encoding="utf-8")
+    css = resources.files("eucentric.agent.reporting").joinpath("report.css").read_text(encoding="utf-8")
     kind = "simulated" if document.simulated else "real" if document.simulated is False else "unknown"
     body = "\n".join(map(_block, document.blocks))
     return (

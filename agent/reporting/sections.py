@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from eucentric import __version__
-from eucentric.agent.preview import Row
+from eucentric.agent.preview.preview import Row
 from eucentric.agent.reporting.blocks import Block, Bullets, Code, Fold, Para, Section, Table
 from eucentric.agent.reporting.doses import areas, deepest
 from eucentric.agent.reporting.quantities import (

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.bench import defects_score as rules
 from eucentric.bench.contract import report, share_at_least
-from eucentric.bench.defects_folder import Example, read_example, read_manifest
+from eucentric.bench.images import score as rules
+from eucentric.bench.images.folder import Example, read_example, read_manifest
 from eucentric.bench.peers.vacant import vacant_sites
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible

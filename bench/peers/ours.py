@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from eucentric.bench.defects_folder import detected, read_example, read_manifest, row_of
+from eucentric.bench.images.folder import detected, read_example, read_manifest, row_of
 from eucentric.bench.reference import reference_seconds
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from eucentric.cli.holder import HOLDERS, limits_named, phase_named, signs_of
 from eucentric.cli.notebook.opening import found, made, opened, said, tell, writing_options
 from eucentric.cli.options import json_option
-from eucentric.cli.tilt import HOLDERS, limits_named, phase_named, signs_of
 
 
 @click.command()

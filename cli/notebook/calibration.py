@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from eucentric.cli.holder import HOLDERS, limits_named, signs_of
 from eucentric.cli.notebook.opening import made, opened, restated, said, tell, writing_options
-from eucentric.cli.tilt import HOLDERS, limits_named, signs_of
 
 _SCREEN = re.compile(
     r"""\s*(?P<mode>[^,=]+?)\s*(?:,\s*(?P<length>[\d.]+)\s*mm)?\s*(?:,\s*(?P<tension>[\d.]+)\s*kV)?\s*

@@ -9,7 +9,7 @@ from eucentric.instruments.capabilities import (
     PatternsSpec,
     PositionErrors,
 )
-from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.camera_spec import CameraModel
 from eucentric.instruments.twin.column import optic_specs
 from eucentric.instruments.twin.presets import StagePreset
 from eucentric.instruments.twin.stage import AXES, MAX_STEP, motion_of

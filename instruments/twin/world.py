@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from eucentric.core.base import Model
 from eucentric.core.errors import BadInput
 from eucentric.core.text import visible
-from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.camera_spec import CameraModel
 from eucentric.instruments.twin.damage_spec import DamageSpec
 from eucentric.instruments.twin.faults import FaultSpec
 from eucentric.instruments.twin.optics.spec import DETECTORS, DetectorModel, OpticsSpec, ScanUnitSpec

@@ -105,7 +105,7 @@ def edge_on_tilt(stage: Stage, normal: Array, now: Reading) -> Tilt:
         _single(stage, normal) if stage.holder == "single_tilt" else _nearest_on_band(stage, normal, now)
     )
     if direction is None:
-        return _least_off(stage, normal, now, tilt)
+        return _least_off(stage, normal, tilt)
     return tilt_to_direction(stage, direction, sense="as_given", now=now)
 
 
@@ -217,7 +217,7 @@ def _within_reach(stage: Stage, direction: Array) -> bool:
     return any(within(stage, *pair) for pair in solve(stage, direction))
 
 
-def _least_off(stage: Stage, normal: Array, now: Reading, tilt: Tilt) -> Tilt:
+def _least_off(stage: Stage, normal: Array, tilt: Tilt) -> Tilt:
     """No reading within limits is edge-on: the place on their edge where the plane is nearest to it."""
     if stage.limits is None:
         return tilt

@@ -66,14 +66,7 @@ def solve_orientation(
         If an azimuth on the screen is used that was never calibrated.
     """
     stage = stage or Stage()
-    if len(observations) < 2:
-        raise BadInput(
-            f"{len(observations)} observation fixes no orientation",
-            "two are needed",
-            "tilt to a second zone axis, or add the azimuth of a g at the first",
-        )
-    seen = np.array([seen_direction(stage, observation) for observation in observations])
-    _check_spread(seen, observations)
+    seen = _seen(stage, observations)
     options = [options_of(crystal, observation) for observation in observations]
     if all(observation.family for observation in observations):
         options[0] = options[0][_first_of_family(options[0])]
@@ -99,7 +92,7 @@ def solve_orientation(
     return tuple(
         Candidate(
             orientation=Orientation(matrix=as_matrix(matrices[k]), covariance_rad2=cov),
-            indices=tuple(_indices(options[i][choices[k, i]]) for i in range(len(observations))),
+            indices=tuple(_indices(option[n]) for option, n in zip(options, choices[k], strict=True)),
             misfit_deg=float(np.sqrt((residuals[k] ** 2).mean())),
             worst_sigmas=float(scaled[k].max()),
         )
@@ -119,6 +112,19 @@ def equivalent(crystal: Crystal, first: Array, second: Array, tolerance_deg: flo
     between = quaternion(first.T @ second)
     alike = float(np.abs(crystal.quaternions @ between).max())
     return math.degrees(2 * math.acos(min(1.0, alike))) <= max(tolerance_deg, 1e-5)
+
+
+def _seen(stage: Stage, observations: Sequence[Observation]) -> Array:
+    """(n, 3) directions in the specimen, if there are enough of them and not on one line."""
+    if len(observations) < 2:
+        raise BadInput(
+            f"{len(observations)} observation fixes no orientation",
+            "two are needed",
+            "tilt to a second zone axis, or add the azimuth of a g at the first",
+        )
+    seen = np.array([seen_direction(stage, observation) for observation in observations])
+    _check_spread(seen, observations)
+    return seen
 
 
 def _check_spread(seen: Array, observations: Sequence[Observation]) -> None:

@@ -6,7 +6,7 @@ different patterns meet in an axis that both contain, which may not have been vi
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from pydantic import Field
@@ -157,15 +157,10 @@ def _predicted(
 def _match(
     stage: Stage, patterns: Sequence[Pattern], crystal: Crystal, max_index: int
 ) -> LatticeMatch | None:
-    families = _families(crystal, max_index)
-    best: LatticeMatch | None = None
-    for first in families:
-        for second in families:
-            for candidate in _solutions(stage, patterns, crystal, first, second):
-                match = _complete(stage, patterns, crystal, candidate, max_index)
-                if match and (best is None or _worth(match) < _worth(best)):
-                    best = match
-    return best
+    pairs = product(_families(crystal, max_index), repeat=2)
+    candidates = (one for pair in pairs for one in _solutions(stage, patterns, crystal, *pair))
+    matches = (_complete(stage, patterns, crystal, candidate, max_index) for candidate in candidates)
+    return min((match for match in matches if match), key=_worth, default=None)
 
 
 def _solutions(

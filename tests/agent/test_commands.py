@@ -8,8 +8,9 @@ from workbench import IMAGE, Person, Planned, image, step
 
 import eucentric.cli.options as cli_options
 from eucentric.agent.channels import Nobody
-from eucentric.agent.deciding import decide
-from eucentric.agent.gate import Answer, question
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.deciding import decide
+from eucentric.agent.gate import question
 from eucentric.cli import main
 from eucentric.cli.console import Console
 from eucentric.core.errors import NeedsClarification, Stopped, StoreFull

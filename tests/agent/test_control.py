@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 from workbench import URI, Person, Planned, image, in_thread, step
 
-from eucentric.agent import deciding
 from eucentric.agent.conduct import new_run, take_up
-from eucentric.agent.control import (
+from eucentric.agent.consent import deciding
+from eucentric.agent.custody.control import (
     ABORTED,
     Control,
     ask,
@@ -20,7 +20,7 @@ from eucentric.agent.control import (
     told,
     waits_for_release,
 )
-from eucentric.agent.lock import locked
+from eucentric.agent.custody.lock import locked
 from eucentric.agent.recovery import recover
 from eucentric.agent.session import Observer
 from eucentric.core.errors import BadInput, Busy, LedgerError

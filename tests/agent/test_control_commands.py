@@ -7,7 +7,7 @@ from workbench import URI
 
 import eucentric.cli.operator as cli_operator
 from eucentric.agent.conduct import new_run
-from eucentric.agent.lock import locked
+from eucentric.agent.custody.lock import locked
 from eucentric.agent.session import Observer
 from eucentric.cli import control as cli_control
 from eucentric.cli import main

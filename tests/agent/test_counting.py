@@ -2,8 +2,8 @@
 
 from workbench import image, in_thread, step
 
-from eucentric.agent.control import Control, ask, release
-from eucentric.agent.counting import count_of, reading
+from eucentric.agent.acting.counting import count_of, reading
+from eucentric.agent.custody.control import Control, ask, release
 from eucentric.core.errors import ConnectionLost
 from eucentric.core.store import Store
 

@@ -22,10 +22,10 @@ from eucentric.agent.auditing.crate.acts import acts
 from eucentric.agent.auditing.crate.people import people_of
 from eucentric.agent.auditing.crate.write import Options, export
 from eucentric.agent.conduct import take_up
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.reporting.blocks import Document
+from eucentric.agent.reporting.gather import gather
 from eucentric.agent.reporting.html import html
-from eucentric.agent.reporting.record import gather
 from eucentric.agent.session import Observer
 from eucentric.core.canonical import canonical
 from eucentric.core.errors import BadInput, ChainBroken

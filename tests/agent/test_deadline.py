@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eucentric.agent.deadline import MARGIN_S, deadline, until
+from eucentric.agent.consent.deadline import MARGIN_S, deadline, until
 from eucentric.core.errors import BadInput
 
 NOW = datetime(2026, 10, 2, 12, 0, tzinfo=UTC)

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 from workbench import IMAGE, Person, Planned, image, step
 
-from eucentric.agent import grants
 from eucentric.agent.channels import Nobody
-from eucentric.agent.deciding import decide, decision
-from eucentric.agent.gate import Answer, GrantWish, open_gate, question
-from eucentric.agent.onrecord import lacking
-from eucentric.agent.rejections import steps_sha256
-from eucentric.agent.rules import Rule, RuleBook, Rules
+from eucentric.agent.consent import grants
+from eucentric.agent.consent.asked import Answer, GrantWish
+from eucentric.agent.consent.deciding import decide, decision
+from eucentric.agent.consent.onrecord import lacking
+from eucentric.agent.consent.rejections import steps_sha256
+from eucentric.agent.consent.rules import Rule, RuleBook, Rules
+from eucentric.agent.gate import open_gate, question
 from eucentric.core.approval import Approval, Needs
 from eucentric.core.errors import ApprovalRefused, BadInput
 from eucentric.core.operators import register
@@ -241,8 +242,16 @@ def test_a_high_impact_question_can_not_be_granted(bench):
     assert grants.grants_of(bench.store) == []
 
 
+def test_no_grant_lives_longer_than_a_day(bench):
+    asked = parked(bench)
+    with pytest.raises(ApprovalRefused, match="none lives longer than 24 h"):
+        decide(bench.store, bench.run.id, asked, yes(grant=GrantWish(3, 24.1)))
+    assert decision(bench.store, bench.run.id, asked.gate) is None
+    assert grants.grants_of(bench.store) == []
+
+
 def _use(folder, run_id, barrier, answers):
-    from eucentric.agent.deciding import answered_by_grant
+    from eucentric.agent.consent.deciding import answered_by_grant
 
     store = Store(folder)
     asked = question(store, run_id)
@@ -318,7 +327,7 @@ def test_a_file_does_not_overrule_a_person(bench):
     from workbench import URI
 
     from eucentric.agent.channels import ByPolicy
-    from eucentric.agent.policy import load_policy
+    from eucentric.agent.consent.policy import load_policy
 
     bench.carry(image(), person=Person(Answer("rejected", "kim", "no")))
     path = bench.folder / "p.toml"

@@ -4,8 +4,8 @@ import pytest
 
 from eucentric.agent.auditing.diff import diff, lines
 from eucentric.agent.auditing.diff_words import told
-from eucentric.agent.gate import Answer
-from eucentric.bench.audited_desk import YES, Desk, image, plan, series, step
+from eucentric.agent.consent.asked import Answer
+from eucentric.bench.audited.desk import YES, Desk, image, plan, series, step
 from eucentric.core.errors import BadInput
 from eucentric.core.rows import open_rows
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from workbench import IMAGE, URI, Person, image, step
 
-from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.acting.acts import GatedMicroscope
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.executor import Executor
-from eucentric.agent.gate import Answer
-from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.readback import named_state
 from eucentric.agent.session import Observer
 from eucentric.bench.approved import on_record

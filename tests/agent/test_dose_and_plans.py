@@ -6,11 +6,12 @@ import pytest
 from workbench import IMAGE, Person, image, step
 
 from eucentric.agent.agenda import Agenda
-from eucentric.agent.dosebook import Charge, DoseBook
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.judge import judge, judge_error
 from eucentric.agent.run import Run
-from eucentric.agent.stays import Errors
 from eucentric.core.calls import ToolCall, ToolResult
 from eucentric.core.errors import (
     ApprovalRefused,
@@ -310,9 +311,9 @@ def test_verdicts_on_errors(error, verdict):
 
 
 def test_no_focus_outside_a_loop_ends_the_run_before_it_exposes_more(bench, monkeypatch):
-    from eucentric.agent import session
+    from eucentric.agent import course
     from eucentric.agent.judge import Judgement
 
-    monkeypatch.setattr(session, "judge", lambda *_: Judgement(verdict="skip", why="no focus", rule="r"))
+    monkeypatch.setattr(course, "judge", lambda *_: Judgement(verdict="skip", why="no focus", rule="r"))
     outcome = bench.carry(image("a"), image("b"), person=Person(Answer("approved", "t")))
     assert (outcome.outcome, bench.spy.names()) == ("failed", ["acquire"])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from workbench import IMAGE, Person, image, step
 
-from eucentric.agent.dosebook import Charge, DoseBook
-from eucentric.agent.dosehistory import KINDS, history
-from eucentric.agent.dosemap import grid, place_dose, places, tiles
-from eucentric.agent.stays import Errors
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
+from eucentric.agent.dose.history import KINDS, history
+from eucentric.agent.dose.map import grid, place_dose, places, tiles
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.core.errors import BadInput
 from eucentric.core.instrument import Located
 from eucentric.core.plan import Step
@@ -324,7 +325,7 @@ def test_a_run_has_a_total_that_can_not_be_split_around(bench):
     first = bench.carry(image())
     envelope = bench.rows("asked")[-1].body["envelope"]
     assert envelope["max_electrons"] == pytest.approx(1.1 * first.preview["electrons"])
-    from eucentric.agent.permit import Permit
+    from eucentric.agent.consent.permit import Permit
 
     used = []
     check = Permit.check_scan

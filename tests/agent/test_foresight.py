@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from workbench import Person, step
 
-from eucentric.agent.rules import Rule, RuleBook, Rules
+from eucentric.agent.consent.rules import Rule, RuleBook, Rules
 from eucentric.core.plan import Step
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge.diffraction import structure_named

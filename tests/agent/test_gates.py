@@ -7,10 +7,11 @@ import pytest
 from workbench import URI, Person, Planned, image, in_thread, step
 
 from eucentric.agent.channels import ByPolicy, Deny, Nobody
-from eucentric.agent.deciding import decide, decision
-from eucentric.agent.edit import edited
-from eucentric.agent.gate import Answer, question
-from eucentric.agent.policy import load_policy, outside
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.deciding import decide, decision
+from eucentric.agent.consent.edit import edited
+from eucentric.agent.consent.policy import load_policy, outside
+from eucentric.agent.gate import question
 from eucentric.core.calls import Envelope
 from eucentric.core.errors import BadInput, LedgerError
 from eucentric.core.plan import Plan, Step

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from workbench import IMAGE, URI, Spy
 
-from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.acting.acts import GatedMicroscope
 from eucentric.agent.conduct import new_run
+from eucentric.agent.consent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.executor import Executor
 from eucentric.agent.grammar import GrammarPlanner
-from eucentric.agent.permit import Permit, Terms, binding_of, expiry
 from eucentric.agent.readback import named_state
 from eucentric.agent.recovery import recover
 from eucentric.agent.run import Run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eucentric.agent.legs import Leg, path_problems
+from eucentric.agent.preview.legs import Leg, path_problems
 from eucentric.instruments.capabilities import AxisSpec, Capabilities
 from eucentric.instruments.limits import Limit, Limits
 from eucentric.knowledge.clearance import Clearance, Holder, PolePiece

@@ -4,9 +4,9 @@ import pytest
 
 from eucentric.agent.auditing.replay import replay
 from eucentric.agent.channels import Nobody
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.likeness import Again, like_notes
-from eucentric.bench.audited_desk import YES, Desk, Watcher, image, plan, series, step
+from eucentric.bench.audited.desk import YES, Desk, Watcher, image, plan, series, step
 from eucentric.core.errors import BadInput
 from eucentric.core.plan import Step
 

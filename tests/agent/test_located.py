@@ -3,12 +3,12 @@
 import pytest
 from workbench import step
 
-from eucentric.agent.acts import GatedMicroscope
+from eucentric.agent.acting.acts import GatedMicroscope
 from eucentric.agent.auditing import why
-from eucentric.agent.dosebook import DoseBook
-from eucentric.agent.preview import preview
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.stage_errors import Errors
+from eucentric.agent.preview.preview import preview
 from eucentric.agent.readback import named_state
-from eucentric.agent.stays import Errors
 from eucentric.core.calls import ToolCall
 from eucentric.core.plan import Plan
 from eucentric.core.request import SpecimenCard

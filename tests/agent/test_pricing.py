@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from workbench import IMAGE, Bench, Person, image, step
 
-from eucentric.agent.gate import Answer
-from eucentric.agent.permit import Permit, Terms, expiry
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.permit import Permit, Terms, expiry
 from eucentric.core.calls import Approval
 from eucentric.core.errors import ApprovalRefused
 from eucentric.core.plan import Plan

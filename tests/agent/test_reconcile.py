@@ -9,7 +9,7 @@ from test_recovery import Killed, dead, nobody, resume
 from workbench import Person, image, in_thread, step
 
 from eucentric.agent.conduct import take_up
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.lastseen import LastSeen
 from eucentric.agent.recovery import explain, recover
 from eucentric.agent.session import Observer

@@ -367,7 +367,7 @@ def test_a_driver_that_counts_less_is_taken_as_it_counts(own_places):
 
 
 def test_rows_of_a_version_without_the_count_after_explain_what_they_may_have_sent(either, monkeypatch):
-    monkeypatch.setattr("eucentric.agent.door.Door._counted", lambda *_: {})
+    monkeypatch.setattr("eucentric.agent.acting.door.Door._counted", lambda *_: {})
     either.carry(*ALL)
     assert life(either).ok
     hand(either)

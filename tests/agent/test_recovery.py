@@ -14,9 +14,10 @@ from workbench import URI, Person, Planned, image, step
 
 from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import take_up
-from eucentric.agent.deciding import decide
-from eucentric.agent.gate import Answer, question
-from eucentric.agent.lock import locked
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.deciding import decide
+from eucentric.agent.custody.lock import locked
+from eucentric.agent.gate import question
 from eucentric.agent.recovery import explain, recover
 from eucentric.agent.session import Observer
 from eucentric.bench.own_state import end_hosts

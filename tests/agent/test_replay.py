@@ -8,9 +8,9 @@ from eucentric.agent.auditing.replay import replay
 from eucentric.agent.auditing.replay.earlier import waits
 from eucentric.agent.auditing.replay.recording import Recording
 from eucentric.agent.notebooks import notebook_path
-from eucentric.bench.audited_desk import Desk, image, plan, series, step
-from eucentric.bench.audited_runs import STORIES
-from eucentric.bench.audited_tamper import FORGERIES, altered_copy
+from eucentric.bench.audited.desk import Desk, image, plan, series, step
+from eucentric.bench.audited.runs import STORIES
+from eucentric.bench.audited.tamper import FORGERIES, altered_copy
 from eucentric.core.errors import BadInput
 from eucentric.core.rows import open_rows
 from eucentric.instruments import cards

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from eucentric.agent.report import write_report
-from eucentric.agent.reporting.record import gather
+from eucentric.agent.reporting.gather import gather
 from eucentric.core.canonical import sha256_text
 from eucentric.core.errors import BadInput
 from eucentric.core.store import Store

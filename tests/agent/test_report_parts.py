@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eucentric.agent.dosebook import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.agent.reporting.blocks import Bullets, Code, Document, Fold, Para, Section, Table
 from eucentric.agent.reporting.doses import deepest
 from eucentric.agent.reporting.html import html

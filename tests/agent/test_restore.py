@@ -4,9 +4,9 @@ import pytest
 from workbench import Person, image, step
 
 from eucentric.agent.conduct import take_up
-from eucentric.agent.control import Control, ask
-from eucentric.agent.gate import Answer
-from eucentric.agent.restore import Snapshot, restored_words
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.custody.control import Control, ask
+from eucentric.agent.custody.restore import Snapshot, restored_words
 from eucentric.agent.session import Observer
 from eucentric.core.errors import InstrumentFault, MoveNotReached
 from eucentric.core.instrument import MicroscopeState, OpticsChange
@@ -117,7 +117,7 @@ def _concluded(tool, value, ok=True, step="s"):
 
 
 def _asked(row, places=frozenset()):
-    from eucentric.agent.restore import _asked_for
+    from eucentric.agent.custody.restore import _asked_for
 
     return _asked_for(row, set(places))
 

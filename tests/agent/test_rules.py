@@ -5,12 +5,11 @@ import pytest
 from workbench import IMAGE, URI, Person, Planned, image, step
 
 from eucentric.agent.channels import ByPolicy, Nobody
-from eucentric.agent.explain import explained, parsed
-from eucentric.agent.figures import figures_of, known_figures
-from eucentric.agent.gate import Answer
-from eucentric.agent.policy import load_policy
-from eucentric.agent.readback import named_state
-from eucentric.agent.rules import (
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.explain import explained, parsed
+from eucentric.agent.consent.figures import figures_of, known_figures
+from eucentric.agent.consent.policy import load_policy
+from eucentric.agent.consent.rules import (
     BUILT_IN,
     Bound,
     Rule,
@@ -21,6 +20,7 @@ from eucentric.agent.rules import (
     satisfied,
     strictest,
 )
+from eucentric.agent.readback import named_state
 from eucentric.core.calls import Cost
 from eucentric.core.errors import BadInput
 from eucentric.tools.catalogue import tool_named

@@ -7,7 +7,7 @@ import pytest
 from workbench import IMAGE, URI, Person, image, step
 
 from eucentric.agent.conduct import new_run
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.report import write_report
 from eucentric.agent.session import Observer
 from eucentric.core.data_check import check_data

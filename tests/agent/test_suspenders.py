@@ -6,8 +6,8 @@ import time
 import pytest
 from workbench import image, in_thread, step
 
-from eucentric.agent.control import Control, ask, release, standing
-from eucentric.agent.suspenders import (
+from eucentric.agent.custody.control import Control, ask, release, standing
+from eucentric.agent.custody.suspenders import (
     DOSE_RATE,
     DRIFT,
     Suspenders,

@@ -6,8 +6,9 @@ from workbench import URI, Person, image, step
 
 from eucentric.agent.channels import Nobody
 from eucentric.agent.conduct import new_run
-from eucentric.agent.deciding import decide
-from eucentric.agent.gate import Answer, question
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.deciding import decide
+from eucentric.agent.gate import question
 from eucentric.agent.observer import Observer
 from eucentric.agent.run import Run
 from eucentric.agent.twins import find_twins, repeats_itself, twins

@@ -4,7 +4,7 @@ import pytest
 from workbench import Bench, Person, step
 
 from eucentric.agent.agenda import Item
-from eucentric.agent.gate import Answer
+from eucentric.agent.consent.asked import Answer
 from eucentric.agent.readback import named_state
 from eucentric.agent.second_look import MARK, holds, reserve, second_look
 from eucentric.core.calls import Cost

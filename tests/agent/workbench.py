@@ -3,8 +3,8 @@
 import threading
 
 from eucentric.agent.conduct import conduct, new_run
-from eucentric.agent.gate import Answer
-from eucentric.agent.rules import BUILT_IN
+from eucentric.agent.consent.asked import Answer
+from eucentric.agent.consent.rules import BUILT_IN
 from eucentric.agent.session import Observer
 from eucentric.core.plan import Plan, Proposal, Step
 from eucentric.core.request import Request, SpecimenCard

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from eucentric.agent.auditing.replay import replay
-from eucentric.bench.audited_count import Tally
-from eucentric.bench.audited_desk import Desk, image, plan, step
-from eucentric.bench.audited_kill import killed, killed_store
-from eucentric.bench.audited_tamper import FORGERIES, altered_copy
+from eucentric.bench.audited.count import Tally
+from eucentric.bench.audited.desk import Desk, image, plan, step
+from eucentric.bench.audited.kill import killed, killed_store
+from eucentric.bench.audited.tamper import FORGERIES, altered_copy
 from eucentric.core.chain import verify
 
 

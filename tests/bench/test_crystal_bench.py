@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from eucentric.bench.crystal import run
-from eucentric.bench.crystal_cases import KINDS, outputs_of
-from eucentric.bench.crystal_file import judged
+from eucentric.bench.crystals.golden_cases import KINDS, outputs_of
+from eucentric.bench.crystals.golden_file import judged
 from eucentric.bench.tilt import run as run_tilt
 from eucentric.cli.bench import bench
 from eucentric.core.errors import BadInput

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from eucentric.bench.defect_statistics import _bars, _case
-from eucentric.bench.defect_statistics_draws import (
+from eucentric.bench.images.drawn_samples import (
     Damage,
     Design,
     Instrument,

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from eucentric.bench import defects, defects_score
-from eucentric.bench.defects_bound import bounds_of, column_width_a
-from eucentric.bench.defects_cover import Coverage, distance2
-from eucentric.bench.defects_folder import read_example, read_manifest
-from eucentric.bench.defects_vary import odd_images, view_at
+from eucentric.bench import defects
+from eucentric.bench.images import score as defects_score
+from eucentric.bench.images.bound import bounds_of, column_width_a
+from eucentric.bench.images.cover import Coverage, distance2
+from eucentric.bench.images.folder import read_example, read_manifest
+from eucentric.bench.images.vary import odd_images, view_at
 from eucentric.core.errors import BadInput
 
 

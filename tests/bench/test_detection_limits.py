@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eucentric.bench.limits_frames import crossing, from_twin, pooled_recall
+from eucentric.bench.images.known_vacancies import crossing, from_twin, pooled_recall
 from eucentric.tools.vision import find_atoms
 
 

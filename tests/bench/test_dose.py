@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from eucentric.agent import exposure
-from eucentric.agent.dosebook import DoseBook
-from eucentric.agent.stays import Errors
+from eucentric.agent.acting import exposure
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.bench import dose
-from eucentric.bench.dose_plans import Plans
+from eucentric.bench.doses.plans import Plans
 from eucentric.knowledge import dose as arithmetic
 
 

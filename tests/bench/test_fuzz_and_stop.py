@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from eucentric.bench import fuzz, fuzz_scenes, stop
-from eucentric.bench.fuzz_rig import NARROW, WIDE, Rig, Tally
-from eucentric.bench.spy import Account, Grant, Spy, Watch, dose_of, facts_of
-from eucentric.bench.spy_limits import SHIPPED, TIGHT, collides
+from eucentric.bench import fuzz, stop
+from eucentric.bench.fuzzing import scenes as fuzz_scenes
+from eucentric.bench.fuzzing.bounds import NARROW, WIDE
+from eucentric.bench.fuzzing.rig import Rig
+from eucentric.bench.fuzzing.tally import Tally
+from eucentric.bench.spying.account import Account, Grant, Watch, facts_of
+from eucentric.bench.spying.limits import SHIPPED, TIGHT, collides
+from eucentric.bench.spying.spy import Spy, dose_of
 from eucentric.core import stop_early
 from eucentric.core.calls import Envelope, ToolCall
 from eucentric.core.errors import ApprovalRefused, Busy

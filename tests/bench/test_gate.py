@@ -6,8 +6,8 @@ import sqlite3
 import pytest
 
 from eucentric.bench import gate
-from eucentric.bench.gate_cases import change, death, forgery, race, stranger
-from eucentric.bench.gate_judge import judged
+from eucentric.bench.gates.cases import change, death, forgery, race, stranger
+from eucentric.bench.gates.judge import judged
 
 
 @pytest.fixture

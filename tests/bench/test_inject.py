@@ -4,11 +4,13 @@ import os
 
 import pytest
 
-from eucentric.bench import inject, inject_files, inject_judge
-from eucentric.bench.inject_glass import Glass, hidden
-from eucentric.bench.inject_model import serving
-from eucentric.bench.inject_places import PLACES, fitted
-from eucentric.bench.inject_texts import ENCODINGS, TEMPLATES, texts
+from eucentric.bench import inject
+from eucentric.bench.injection import files as inject_files
+from eucentric.bench.injection import judge as inject_judge
+from eucentric.bench.injection.glass import Glass, hidden
+from eucentric.bench.injection.model import serving
+from eucentric.bench.injection.places import PLACES, fitted
+from eucentric.bench.injection.texts import ENCODINGS, TEMPLATES, texts
 
 
 def shown(text, columns=20):

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eucentric.bench import kill_judge
 from eucentric.bench.kill import _bars
-from eucentric.bench.kill_case import Record
-from eucentric.bench.kill_judge import judged
-from eucentric.bench.kill_scenario import scenario
-from eucentric.bench.kill_spy import Witness, witnessed
+from eucentric.bench.killing import judge as kill_judge
+from eucentric.bench.killing.case import Record
+from eucentric.bench.killing.judge import judged
+from eucentric.bench.killing.scenario import scenario
+from eucentric.bench.killing.spy import Witness, witnessed
 from eucentric.core.store import Store
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.guard import Guard
@@ -249,7 +249,7 @@ def test_scenarios_are_drawn_by_seed_and_cover_everything():
 
 
 def test_a_real_case_holds(own_folder):
-    command = [sys.executable, "-m", "eucentric.bench.kill_worker"]
+    command = [sys.executable, "-m", "eucentric.bench.killing.worker"]
     words = ["--first", "0", "--step", "1", "--count", "1", "--seed", "7", "--seconds", "60", "--folder"]
     command += [*words, str(own_folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

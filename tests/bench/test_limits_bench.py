@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from eucentric.bench import limits
-from eucentric.bench.stage_moves import random_world, true_boxes
-from eucentric.bench.swept_volume import Body, Solid, all_inside, distance, least_gap, random_ways, turns
+from eucentric.bench.stages.moves import random_world, true_boxes
+from eucentric.bench.stages.swept_volume import (
+    Body,
+    Solid,
+    all_inside,
+    distance,
+    least_gap,
+    random_ways,
+    turns,
+)
 
 PLATE = Body((1500.0, 3500.0, 1000.0), 0.0)
 FACES = (Solid(1, 2700.0), Solid(-1, -2700.0))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eucentric.bench import notebook
-from eucentric.bench.notebook_sessions import SIGMA_DEG, session
+from eucentric.bench.crystals.sessions import SIGMA_DEG, session
 from eucentric.knowledge import crystal as cr
 from eucentric.knowledge import notebook as nb
 from eucentric.knowledge.notebook.book import row_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eucentric.bench import defects_score as rules
+from eucentric.bench.images import score as rules
 from eucentric.bench.peers import detectors, run
 from eucentric.bench.peers.comparison import failed
 from eucentric.bench.peers.vacant import vacant_sites

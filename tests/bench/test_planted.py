@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eucentric.bench import planted
-from eucentric.bench.planted_make import RECIPES, View, chosen, erased, ground
+from eucentric.bench.images.erased_columns import RECIPES, View, chosen, erased, ground
 from eucentric.core.errors import BadInput
 
 SPACING, SIGMA, SIZE = 22.0, 6.0, 420

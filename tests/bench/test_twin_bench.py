@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from eucentric.bench import twin_fidelity, twin_real, twin_session, twin_stage
 from eucentric.bench.twin import shared_data
-from eucentric.bench.twin_fidelity import Frame, compared, twin_image
-from eucentric.bench.twin_fit import deviation
+from eucentric.bench.twins import fidelity as twin_fidelity
+from eucentric.bench.twins import real as twin_real
+from eucentric.bench.twins import session as twin_session
+from eucentric.bench.twins import stage as twin_stage
+from eucentric.bench.twins.fidelity import Frame, compared, twin_image
+from eucentric.bench.twins.fit import deviation
 from eucentric.instruments.twin.faults import KINDS
 from eucentric.instruments.twin.optics.spec import OpticsSpec
 from eucentric.instruments.twin.presets import PRESETS

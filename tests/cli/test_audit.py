@@ -313,8 +313,9 @@ def test_a_denial_needs_a_reason_and_nothing_else(store: Path, eucentric, as_jso
 
 
 def test_an_approval_that_came_second_says_that_it_does_not_count(store: Path, as_json, terminal) -> None:
-    from eucentric.agent.deciding import decide
-    from eucentric.agent.gate import Answer, question
+    from eucentric.agent.consent.asked import Answer
+    from eucentric.agent.consent.deciding import decide
+    from eucentric.agent.gate import question
 
     def somebody_denies() -> None:
         other = Store(store)

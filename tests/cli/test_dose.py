@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from eucentric.agent.dosebook import Charge
+from eucentric.agent.dose.charge import Charge
 from eucentric.cli.dose import dose
 from eucentric.core.store import Store
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from eucentric.agent.gate import Answer, Asked
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.cli.terminal import Terminal
 from eucentric.core.approval import Envelope, Needs
 from eucentric.core.errors import ApprovalRefused

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from eucentric.bench.twin_moves import measured_log
+from eucentric.bench.twins.moves import measured_log
 from eucentric.instruments.twin import twin_driver
 from eucentric.instruments.twin.fitting.moves import write_moves
 from eucentric.instruments.twin.presets import StagePreset

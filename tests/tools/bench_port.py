@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from eucentric.agent.dosebook import Charge, DoseBook
-from eucentric.agent.dosemap import place_dose
+from eucentric.agent.dose.book import DoseBook
+from eucentric.agent.dose.charge import Charge
+from eucentric.agent.dose.map import place_dose
+from eucentric.agent.dose.stage_errors import Errors
 from eucentric.agent.notebooks import crystal_of_material
-from eucentric.agent.stays import Errors
 from eucentric.bench.guarded import GuardedTwin
 from eucentric.core.calls import Cost, Finding
 from eucentric.core.errors import BadInput

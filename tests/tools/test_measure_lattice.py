@@ -3,7 +3,7 @@
 import pytest
 from bench_port import BenchPort
 
-from eucentric.bench.lattice_draw import draw
+from eucentric.bench.images.drawn_lattices import draw
 from eucentric.core.instrument import Frame
 from eucentric.tools.catalogue import tool_named
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from eucentric.agent.outlook import outlook
+from eucentric.agent.preview.outlook import outlook
 from eucentric.core.errors import BadInput, LimitRefused
 from eucentric.core.instrument import (
     Frame,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from textual.widgets import DataTable, RichLog, Static
 
-from eucentric.agent.lock import locked
+from eucentric.agent.custody.lock import locked
 from eucentric.core.store import Store
 from eucentric.tui import watch
 from eucentric.tui.watch import AbortScreen, WatchApp, event_line

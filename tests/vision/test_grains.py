@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from eucentric.bench.lattice_draw import draw
+from eucentric.bench.images.drawn_lattices import draw
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import find_atoms, vacancy_density
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from eucentric.bench import defects_score as rules
-from eucentric.bench.lattice_draw import draw
+from eucentric.bench.images import score as rules
+from eucentric.bench.images.drawn_lattices import draw
 from eucentric.knowledge.phases import phase
 from eucentric.tools.vision import find_atoms
 from eucentric.tools.vision.spectrum import spectrum_of

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eucentric.bench.lattice_draw import draw
+from eucentric.bench.images.drawn_lattices import draw
 from eucentric.knowledge.phases import phase
 from eucentric.knowledge.plan_lattice import HEXAGONAL, SQUARE
 from eucentric.tools.vision import find_atoms

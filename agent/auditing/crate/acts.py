@@ -22,7 +22,7 @@ def acts(record: RunRecord) -> Section:
     measured = _measured(record)
     rows = tuple(_row(row, ends.get(row.action_id or "", []), measured.get(row.seq)) for row in intents)
     refused = tuple(_refused(record))
-    blocks: list[Block] = [Para(_words(record, intents))]
+    blocks: list[Block] = [Para(_words(intents))]
     if rows:
         blocks.append(Table(_HEAD, rows, (7,)))
     if refused:
@@ -31,7 +31,7 @@ def acts(record: RunRecord) -> Section:
     return Section("Every act on the instrument", tuple(blocks))
 
 
-def _words(record: RunRecord, intents: list[Event]) -> str:
+def _words(intents: list[Event]) -> str:
     if not intents:
         return "Nothing was sent to the instrument."
     return (

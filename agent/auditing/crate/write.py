@@ -13,8 +13,9 @@ from eucentric.agent.auditing.crate import verify
 from eucentric.agent.auditing.crate.frames import Form, write_frames
 from eucentric.agent.auditing.crate.rows import parts_of, write_anchors, write_rows
 from eucentric.agent.auditing.crate.story import Exported, software, story
+from eucentric.agent.reporting.gather import gather
 from eucentric.agent.reporting.html import html
-from eucentric.agent.reporting.record import RunRecord, gather
+from eucentric.agent.reporting.record import RunRecord
 from eucentric.core.anchors import frame_anchors, signed_lines, state_anchors
 from eucentric.core.base import Model
 from eucentric.core.clock import utc_now

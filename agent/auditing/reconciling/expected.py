@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from eucentric.agent.acting.exposure import scan_spec
 from eucentric.agent.auditing.reconciling.sources import Act
-from eucentric.agent.exposure import scan_spec
 from eucentric.core.instrument import Scan
 from eucentric.core.units import OPTICS, STAGE, from_si, to_si
 from eucentric.instruments.driver import LoggedCommand

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from eucentric.agent.acting.exposure import scan_spec
 from eucentric.agent.auditing.replay.fate import fate_of, held_before, held_by, touch_cleared
 from eucentric.agent.auditing.replay.recording import ENDS, Recording
 from eucentric.agent.auditing.replay.twin import Died, Twin
 from eucentric.agent.auditing.replay.verdict import Sent
-from eucentric.agent.checkpoint import STEP_S
-from eucentric.agent.exposure import scan_spec
+from eucentric.agent.custody.checkpoint import STEP_S
 from eucentric.agent.readback import named_state
 from eucentric.core.errors import EucentricError, NotAvailable
 from eucentric.core.event import Event

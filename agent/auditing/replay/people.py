@@ -5,7 +5,7 @@ from collections.abc import Callable
 from eucentric.agent.auditing.replay.prompter import Prompter
 from eucentric.agent.auditing.replay.recording import Recording
 from eucentric.agent.auditing.replay.twin import Died
-from eucentric.agent.gate import Answer, Asked
+from eucentric.agent.consent.asked import Answer, Asked
 from eucentric.agent.planner import Situation
 from eucentric.agent.recovery import Doubt, Recovery
 from eucentric.core.errors import Defect, Parked, from_dict

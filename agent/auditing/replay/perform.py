@@ -32,7 +32,7 @@ from eucentric.agent.auditing.replay.verdict import (
     differences,
 )
 from eucentric.agent.conduct import conduct, made_with, take_up
-from eucentric.agent.rules import BUILT_IN, RuleBook, Rules
+from eucentric.agent.consent.rules import BUILT_IN, RuleBook, Rules
 from eucentric.agent.run import Run
 from eucentric.agent.session import Observer, Session
 from eucentric.core.clock import told_by

@@ -10,8 +10,8 @@ from scipy.ndimage import affine_transform
 from eucentric.core.units import ELECTRON_C
 from eucentric.instruments.driver import Pixels, ScanSpec
 from eucentric.instruments.twin.acquisition import Shot
-from eucentric.instruments.twin.camera.spec import CameraModel
 from eucentric.instruments.twin.camera.thin import Grating
+from eucentric.instruments.twin.camera_spec import CameraModel
 from eucentric.instruments.twin.geometry import Tilt
 from eucentric.instruments.twin.optics.probe import Beam
 from eucentric.instruments.twin.optics.ronchigram import ronchigram

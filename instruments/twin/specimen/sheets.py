@@ -8,7 +8,8 @@ from eucentric.instruments.twin.specimen.canvas import Box, Canvas, CrossSection
 from eucentric.instruments.twin.specimen.change import Change
 from eucentric.instruments.twin.specimen.defects import Imperfections
 from eucentric.instruments.twin.specimen.flakes import Block, Flake, FlakeBed, blocks_of
-from eucentric.instruments.twin.specimen.lattice import Columns, Look, columns_in, make_material
+from eucentric.instruments.twin.specimen.lattice import Columns, Look, columns_in
+from eucentric.instruments.twin.specimen.material import make_material
 from eucentric.instruments.twin.specimen.outline import around, coverage, places
 from eucentric.instruments.twin.specimen_spec import MaterialSpec
 

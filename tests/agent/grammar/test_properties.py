@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eucentric.agent.grammar import GrammarPlanner
-from eucentric.agent.grammar.words import ENTRIES, fold
+from eucentric.agent.grammar.language.words import ENTRIES, fold
 from eucentric.core.request import Request
 
 SPELLINGS = {

@@ -8,7 +8,7 @@ import socket
 import pytest
 from scripted_server import DONE, Answer, body, delta, event, part, serving
 
-from eucentric.agent.llm_client import ChatClient, check_endpoint
+from eucentric.agent.llm.client import ChatClient, check_endpoint
 from eucentric.core.errors import BadInput, EndpointFailed, EndpointRefused
 
 HELLO = [{"role": "user", "content": "hello"}]

@@ -6,8 +6,8 @@ import re
 import pytest
 from room import TOOLS, Image, Move
 
-from eucentric.agent.llm_numbers import dose_bound, stated, unsupported
-from eucentric.agent.llm_schema import draft_schema, fields, first_sentence, parameters, signature
+from eucentric.agent.llm.numbers import dose_bound, stated, unsupported
+from eucentric.agent.llm.schema import draft_schema, fields, first_sentence, parameters, signature
 from eucentric.core.errors import BadInput
 from eucentric.prompts import load
 from eucentric.tools.catalogue import CATALOGUE

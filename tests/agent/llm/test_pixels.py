@@ -12,9 +12,9 @@ from PIL import Image
 from room import SITUATION, TOOLS, asked
 from scripted_server import Answer, body, serving
 
-from eucentric.agent.llm_client import ChatClient
-from eucentric.agent.llm_picture import EDGE_PX, MOST_BYTES, from_store, picture_of
-from eucentric.agent.planner_llm import LlmPlanner
+from eucentric.agent.llm.client import ChatClient
+from eucentric.agent.llm.picture import EDGE_PX, MOST_BYTES, from_store, picture_of
+from eucentric.agent.llm.planner import LlmPlanner
 from eucentric.core.errors import EndpointFailed, ModelReplyInvalid
 from eucentric.core.instrument import Frame
 from eucentric.core.store import Store

@@ -8,8 +8,8 @@ import pytest
 from room import SITUATION, TOOLS, asked
 from scripted_server import DONE, Answer, body, delta, part, serving
 
-from eucentric.agent.llm_client import ChatClient
-from eucentric.agent.planner_llm import NOT_REVIEWED, LlmPlanner
+from eucentric.agent.llm.client import ChatClient
+from eucentric.agent.llm.planner import NOT_REVIEWED, LlmPlanner
 from eucentric.core.errors import EndpointFailed, ModelReplyInvalid
 from eucentric.prompts import load
 

@@ -6,8 +6,8 @@ import pytest
 from room import SITUATION, TOOLS, asked
 from scripted_server import body, serving
 
-from eucentric.agent.llm_client import ChatClient
-from eucentric.agent.planner_llm import LlmPlanner
+from eucentric.agent.llm.client import ChatClient
+from eucentric.agent.llm.planner import LlmPlanner
 from eucentric.core.errors import ModelReplyInvalid
 
 STEP = {"tool": "acquire_image", "args": {"dwell_us": "2 us"}}

@@ -14,7 +14,8 @@ from eucentric.instruments.twin.render import View, scattered_shares
 from eucentric.instruments.twin.specimen import Specimen
 from eucentric.instruments.twin.specimen.defects import Imperfections
 from eucentric.instruments.twin.specimen.flakes import Flake, Fold, blocks_of
-from eucentric.instruments.twin.specimen.lattice import Look, columns_in, make_material
+from eucentric.instruments.twin.specimen.lattice import Look, columns_in
+from eucentric.instruments.twin.specimen.material import make_material
 from eucentric.instruments.twin.specimen.outline import Outline
 from eucentric.instruments.twin.specimen_spec import (
     BarsSpec,

@@ -11,7 +11,7 @@ from eucentric.core.errors import BadInput, Unsupported
 from eucentric.instruments.driver import ScanSpec
 from eucentric.instruments.guard import Guard
 from eucentric.instruments.twin import TwinDriver, load_world
-from eucentric.instruments.twin.camera.spec import CameraModel
+from eucentric.instruments.twin.camera_spec import CameraModel
 from eucentric.instruments.twin.fault_words import read_faults
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.raster import Raster

@@ -9,7 +9,8 @@ from eucentric.instruments.twin import TwinDriver, load_world
 from eucentric.instruments.twin.oracle import Oracle
 from eucentric.instruments.twin.specimen.defects import Imperfections, Vacancies
 from eucentric.instruments.twin.specimen.flakes import Flake, blocks_of
-from eucentric.instruments.twin.specimen.lattice import Columns, Look, columns_in, make_material
+from eucentric.instruments.twin.specimen.lattice import Columns, Look, columns_in
+from eucentric.instruments.twin.specimen.material import make_material
 from eucentric.instruments.twin.specimen_spec import ClusterSpec
 from eucentric.knowledge.scattering import haadf_cross_section_a2
 

@@ -1,0 +1,1 @@
+"""A plan before it is run: walked without an instrument, priced, and shown."""

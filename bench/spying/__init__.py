@@ -1,0 +1,1 @@
+"""A spy at the driver with limits of its own: it shares no code with what it judges."""

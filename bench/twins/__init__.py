@@ -1,0 +1,1 @@
+"""The twin held against multislice, real images, and its own preset."""
