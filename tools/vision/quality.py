@@ -20,6 +20,8 @@ MIN_COHERENCE = 0.60
 RESIDUAL_FACTOR = 1.5
 MIN_MODULATION = 0.2
 """In focus, the columns of a monolayer hold half of the intensity and more; its zero is where the noise ends."""
+_SUPPORT_UNDERNEATH = 0.98
+"""How far little contrast alone raises the doubt: real images in focus have a modulation of 0.07-0.13."""
 MIN_RECALL, GOOD_RECALL = 0.3, 0.8
 SCALE_TOLERANCE = 0.01
 MOST_STRETCH = 0.1
@@ -98,7 +100,7 @@ def doubt(p: Picture) -> float:
         2.0 if _cell(p) or _several(p) else 0.0,
         p.column_sigma_pm / p.widest_pm,
         disorder * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
-        min(disorder, MIN_MODULATION / max(p.modulation, 1e-9)),  # a detector's black level may be anywhere
+        min(max(disorder, _SUPPORT_UNDERNEATH), MIN_MODULATION / max(p.modulation, 1e-9)),
         off_scale,
         0.5 * (1 - p.usable) / (1 - GOOD_AREA),
     )
