@@ -17,6 +17,7 @@ from eucentric.bench.images import score as rules
 from eucentric.bench.images.bound import bounds_of, column_width_a
 from eucentric.bench.images.cover import Coverage
 from eucentric.bench.images.folder import Example, detected, read_example, read_manifest, row_of
+from eucentric.bench.images.ideal import Ideal, ideal_of
 from eucentric.bench.images.odd import judge_odd
 from eucentric.core.errors import BadInput
 from eucentric.tools.vision import AtomMap
@@ -43,6 +44,7 @@ class _Group:
     bound_pm: list[float] = field(default_factory=list)
     stated_pm: list[float] = field(default_factory=list)
     cover: Coverage = field(default_factory=Coverage)
+    ideal: list[Ideal] = field(default_factory=list)
     images: int = 0
     flagged: int = 0
 
@@ -110,6 +112,8 @@ def _judge(
     group.images += 1
     group.flagged += bool(row["flags"])
     _kinds(example, called, [one["kind"] for one in row["vacancies"]], shape, margin, group)
+    if (ideal := ideal_of(example)) is not None:
+        group.ideal.append(ideal)
     if seen is not None:
         _calibrated(example, seen, shape, margin, calls)
     sigma_pm = np.array([one["sigma_pm"] for one in row["atoms"]])
@@ -216,10 +220,20 @@ def _figures(group: _Group) -> dict[str, Any]:
         "kind_right": round(sum(found) / len(found), 4) if found else None,
         "kinds": {kind: {"true": len(hits), "found": sum(hits), "named_right": sum(group.kinds[kind])}
                   for kind, hits in sorted(group.recall_of.items())},
+        "one_of_two_missing": _ideal(group.ideal),
         "bright_columns": {"n": len(group.error_pm), "rms_pm": _shown(error), "bound_pm": _shown(bound),
                            "over_bound": _shown(error / bound) if group.bound_pm else None,
                            "stated_pm": _shown(stated), "covered": group.cover.figures()},
     }  # fmt: skip
+
+
+def _ideal(each: list[Ideal]) -> dict[str, Any] | None:
+    """What one who knows everything else would find of half-empty columns, and call wrongly."""
+    if not each:
+        return None
+    halved, found, false = (sum(getattr(one, name) for one in each) for name in ("halved", "found", "false"))
+    return {"halved": halved, "ideal_recall": round(found / halved, 3), "ideal_false_calls": round(false, 1),
+            "separation_median": round(float(np.median([one.separation for one in each])), 2)}  # fmt: skip
 
 
 def _shown(value: float) -> float | None:

@@ -9,7 +9,8 @@ from eucentric.bench import defects
 from eucentric.bench.images import score as defects_score
 from eucentric.bench.images.bound import bounds_of, column_width_a
 from eucentric.bench.images.cover import Coverage, distance2
-from eucentric.bench.images.folder import read_example, read_manifest
+from eucentric.bench.images.folder import Example, read_example, read_manifest
+from eucentric.bench.images.ideal import ideal_of
 from eucentric.bench.images.vary import odd_images, view_at
 from eucentric.core.errors import BadInput
 
@@ -160,3 +161,35 @@ def test_coverage_is_of_the_ellipse():
     figures = cover.figures()
     assert figures["with_lattice"]["1"] == pytest.approx(figures["expected"]["1"], abs=0.03)
     assert figures["data_alone"]["1"] == pytest.approx(figures["expected"]["2"], abs=0.03)
+
+
+def halved_columns(height, background, sigma_px, seed=0):
+    """Columns too far apart to overlap, one in ten with half of its height."""
+    rng = np.random.default_rng(seed)
+    xy = np.stack(np.meshgrid(np.arange(60, 600, 40), np.arange(60, 600, 40)), -1).reshape(
+        -1, 2
+    ) + rng.uniform(-0.5, 0.5, (196, 2))
+    half = np.arange(len(xy)) % 10 == 0
+    heights = np.where(half, 0.5 * height, height)
+    gx, gy = (np.exp(-((np.arange(660) - xy[:, k : k + 1]) ** 2) / 2 / sigma_px**2) for k in (0, 1))
+    image = background + (gy * heights[:, None]).T @ gx
+    fwhm = 2.3548 * np.sqrt((0.1 * sigma_px) ** 2 - 0.075**2 - 0.28**2)
+    entry = {"source_fwhm_A": fwhm, "lattice_a_A": 3.16, "pixel_size_A": 0.1}
+    noisy = image.astype(np.float32)
+    return Example(entry, noisy, image, xy, ("S+S",) * len(xy), xy[half], ("V_S",) * int(half.sum()))
+
+
+def test_an_ideal_observer_sees_what_the_counts_hold():
+    """Weak columns on a level background: separation = missing height × √(πσ² / variance)."""
+    best = ideal_of(halved_columns(height=4.0, background=50.0, sigma_px=5.0))
+    expected = 2.0 * np.sqrt(np.pi * 25.0 / (52.0 + 0.09))
+    assert best.separation == pytest.approx(expected, rel=0.05)
+    z = np.random.default_rng(1).normal(size=400_000)
+    full, rare = best.found / best.halved, np.log(9) / best.separation
+    assert full == pytest.approx((z - best.separation / 2 < -rare).mean(), abs=0.05)
+
+
+def test_an_image_without_halved_columns_has_no_ideal():
+    whole = halved_columns(4.0, 50.0, 5.0)
+    assert ideal_of(Example(whole.entry, whole.image, whole.noiseless, whole.atoms_xy, whole.atoms_element,
+                            np.zeros((0, 2)), ())) is None  # fmt: skip

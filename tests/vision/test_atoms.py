@@ -12,6 +12,7 @@ from eucentric.tools.vision.columns import Sites
 from eucentric.tools.vision.judgement import _as_seen
 from eucentric.tools.vision.lattice import neighbour_coherence
 from eucentric.tools.vision.populations import fit_populations
+from eucentric.tools.vision.scale import measure_scale
 from eucentric.tools.vision.sites import Profile
 
 PIXEL = 0.156
@@ -215,6 +216,76 @@ def test_missing_pixels_are_left_out(simulate):
     examined = seen.sites_xy[seen.sites_examined]
     assert not ((examined > 180) & (examined < 214)).all(1).any()
     assert seen.called == 0
+
+
+def not_scanned(image, value):
+    image[360:] = value
+    return slice(360, 400)
+
+
+def lost_lines(image, value):
+    image[200:204] = value
+    return slice(200, 204)
+
+
+@pytest.mark.parametrize("harm", [not_scanned, lost_lines])
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_lines_without_an_image_cost_what_lies_beside_them(simulate, harm, value):
+    picture = simulate("MoS2", size=400, pixel=0.14, counts=400, vacancies=0.02, seed=11)
+    image = picture.image.copy()
+    lines = harm(image, value)
+    seen = find_atoms(image, phase("MoS2"), pixel_pm=14.0)
+    spacing = 182 / 14
+    off = np.maximum(lines.start - picture.atoms_xy[:, 1], picture.atoms_xy[:, 1] - lines.stop + 1)
+    beyond = inside(picture.atoms_xy[off > spacing], 400, 20)
+    assert matched(beyond, seen.atoms_xy, 3.5) >= 0.99 * len(beyond)
+    counted = seen.sites_xy[seen.sites_examined][:, 1]
+    assert not ((counted > lines.start - spacing) & (counted < lines.stop + spacing)).any()
+    false = len(seen.vacancies_xy) - matched(picture.vacancies_xy, seen.vacancies_xy, 5.0)
+    assert false <= 1
+
+
+@pytest.mark.parametrize("black", [-1000.0, 1e4])
+def test_a_black_level_raises_no_doubt(simulate, black):
+    picture = simulate(size=320, counts=120, vacancies=0.02, seed=12)
+    plain, shifted = (
+        find_atoms(one, phase("Ti3C2"), pixel_pm=15.6) for one in (picture.image, picture.image + black)
+    )
+    assert shifted.doubt == pytest.approx(plain.doubt, abs=0.02)
+
+
+@pytest.mark.parametrize("black", [0.0, 300.0, -500.0])
+def test_few_counts_on_a_black_level_are_not_out_of_focus(simulate, black):
+    picture = simulate(size=400, counts=45, vacancies=0.02, seed=14)
+    seen = find_atoms(picture.image * 7 + black, phase("Ti3C2"), pixel_pm=15.6)
+    assert seen.coherence < 0.6
+    assert "out_of_focus" not in dict(seen.flags)
+
+
+def test_a_strong_stretch_is_said_when_no_pixel_size_checks_it(simulate):
+    picture = simulate(size=400, counts=150, vacancies=0.0, seed=13)
+    stretched = ndimage.zoom(picture.image, (1.15, 1.0), order=1).astype(np.float32)
+    assert "distorted" in dict(find_atoms(stretched, phase("Ti3C2")).flags)
+    assert "distorted" not in dict(find_atoms(picture.image, phase("Ti3C2")).flags)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_defects_that_repeat_are_no_larger_cell(seed):
+    """Peaks of a supercell lie inside the first ring, far weaker than it."""
+    rng = np.random.default_rng(seed)
+    shape, cells = (273, 281), (9, 16)  # 9 √3 a by 16 a of MoS2 at 0.18 Å/px
+    i, j = (grid.ravel() for grid in np.mgrid[0 : cells[0], 0 : cells[1]])
+    image = np.zeros(shape)
+    for half in (0.0, 0.5):
+        for third, volume in ((0.0, 4000), (1 / 3, 1600)):
+            row = np.rint((i + third + half) * shape[0] / cells[0]).astype(int) % shape[0]
+            col = np.rint((j + half) * shape[1] / cells[1]).astype(int) % shape[1]
+            here = rng.random(len(i)) > 0.08
+            np.add.at(image, (row[here], col[here]), volume)
+    whole = np.tile(ndimage.gaussian_filter(image, 2.7, mode="wrap"), (4, 4))
+    scale = measure_scale(rng.poisson(whole + 3).astype(np.float32), phase("MoS2"), 18.0)
+    assert scale is not None
+    assert scale.pixel_pm == pytest.approx(18.0, rel=0.01)
 
 
 def test_recall_and_false_calls_are_predicted(simulate):

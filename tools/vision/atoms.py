@@ -30,6 +30,8 @@ _FIELD_PEAKS = 40
 _MUCH_LOST = 0.05
 """From here on, the mean column is measured again without the places where there is none."""
 _MIN_SPACING_PX, _MIN_MATCHED = 4.5, 0.4
+_GONE, _BLURRED = 0.6, 1.2
+"""Spacings from pixels without an image within which no column is shown, and no vacancy counted."""
 _EDGE_SPACINGS = 1.5
 """Sites nearer to the edge than this are shown, but not counted."""
 
@@ -186,7 +188,8 @@ def _analysed(
     if not np.nanmin(full) > 0:
         return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     occupied = np.isfinite(full)
-    lost = _lost(sites, full, occupied, view) | (grain < 0)
+    gap = quality.gap_to_missing(sites.xy, view.missing, view.factor) / view.spacing
+    lost = _lost(sites, full, occupied, view) | (gap < _BLURRED) | (grain < 0)
     if lost.mean() > _MUCH_LOST:
         sites = profile_without(sites, lost, view.small, view.phase, view.spacing)
         full = full_heights(sites, view.phase, edge | lost)
@@ -194,8 +197,8 @@ def _analysed(
             return _abstain(view.phase, view.small, stated_pm, "columns do not stand out of the background")
     judged = judge(view.small, sites, full, occupied & ~edge & ~lost, view.phase, view.spacing)
     known = occupied & ~lost
-    # A column at a boundary is seen, but whether one is missing there nobody can say.
-    seen = known | (occupied & patches.border_at(sites.xy))
+    # A column at a boundary or by pixels without an image is seen, but whether one is missing there nobody can say.
+    seen = known | (occupied & (patches.border_at(sites.xy) | ((gap > _GONE) & (gap < _BLURRED))))
     masks = _Masks(occupied, edge, lost, seen & (judged.p_column > 0.5), known & (judged.p_vacancy > 0.5))
     field_px = patches.residual_px / math.sqrt(2 * _FIELD_PEAKS)
     refined = refine(
@@ -217,12 +220,12 @@ def _at_edge(xy: Array, view: _View) -> Mask:
 
 
 def _lost(sites: Sites, full: Array, occupied: Mask, view: _View) -> Mask:
-    """Sites where the lattice is not seen around, or pixels are missing."""
-    lost: Mask = quality.near_missing(sites.xy, view.missing, view.factor, view.spacing)
+    """Sites where the lattice is not seen around."""
+    lost = np.zeros(len(sites.xy), bool)
     seen, error = seen_locally(sites.heights[occupied], full[occupied], sites.xy[occupied])
     # Few counts make the local brightness uncertain: then only a clear loss is one.
     limit = max(quality.LATTICE_SEEN - 1.5 * error, quality.LATTICE_GONE)
-    lost[occupied] |= seen < limit
+    lost[occupied] = seen < limit
     return lost | _beside(lost, sites.xy, view.spacing)
 
 
@@ -242,13 +245,14 @@ def _picture(
     area_a2 = view.shape[0] * view.shape[1] * (view.pixel_pm / 100) ** 2
     grains = patches.as_grains(view.factor, view.step_pm, view.phase)
     columns = float(refined.height[masks.column].sum()) * 2 * math.pi * sites.profile.sigma_px**2
+    total = float((view.small - refined.black).sum(dtype=np.float64))
     return quality.Picture(
         coherence=coherence, residual_pm=patches.residual_px * view.step_pm,
         column_sigma_pm=sites.profile.sigma_px * view.step_pm, fit_noise_pm=min(refined.noise_px * view.step_pm, 1e6),
         pixel_pm=view.pixel_pm, stated_pixel_pm=stated_pm, columns=int((masks.occupied & ~masks.lost).sum()),
         capacity=area_a2 / view.phase.site_area_a2 * view.phase.occupied_fraction,
         usable=float(masks.use.sum() / max((masks.occupied & ~masks.edge).sum(), 1)), recall=judged.recall,
-        modulation=columns / max(abs(float(view.small.sum())), 1e-12), stretch=patches.lattices[0].stretch,
+        modulation=columns / max(total, 1e-12), stretch=patches.lattices[0].stretch,
         spacing_pm=view.phase.spacing_angstrom * 100, clipped=view.clipped,
         widest_pm=quality.widest_column_pm(view.phase),
         turns_deg=tuple(grain.turn_deg for grain in grains), shares=tuple(grain.area_share for grain in grains),

@@ -51,8 +51,6 @@ class Judged:
     recall_high: float
     false_calls: float
     snr: float
-    sigma: Array
-    """(n,) float64: scatter of full columns of the kind, in full columns."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +87,14 @@ def judge(
     missing, trusted = np.zeros(len(full)), np.where(use, 1.0, 0.05)
     for turn in range(_ROUNDS):
         seen = _through_filters(bank, parts, hole, phase, height, missing * height, trusted, turn > 0)
-        judged = _populated(sites, seen, use, phase, full)
-        odd = seen.relative > 1 + _ODD * judged.sigma
-        trusted = np.where(use & ~odd, 1 - judged.p_vacancy, 0.05)
+        kinds = _fitted(sites, seen, use, phase, full)
+        p_vacancy, sigma = _at_sites(kinds, seen.relative)
+        odd = seen.relative > 1 + _ODD * sigma
+        trusted = np.where(use & ~odd, 1 - p_vacancy, 0.05)
         # What is known to be missing, or too much (an adatom), no longer disturbs the sites around it.
-        depth = judged.p_vacancy * np.clip(1 - seen.relative, 0, 1.2)
-        missing = np.where(odd, 1 - seen.relative, np.where(judged.p_vacancy > 0.3, depth, 0.0))
-    return judged
+        depth = p_vacancy * np.clip(1 - seen.relative, 0, 1.2)
+        missing = np.where(odd, 1 - seen.relative, np.where(p_vacancy > 0.3, depth, 0.0))
+    return _judged(kinds, seen.relative, use, phase)
 
 
 def _judged_height(full: Array, sites: Sites, phase: Phase) -> Array:
@@ -133,7 +132,6 @@ class _Tables:
         self.posterior[:, -1] = 1.0
         self.p_vacancy, self.p_column, self.p_full = np.zeros(n), np.zeros(n), np.ones(n)
         self.kind, self.holds = [""] * n, [""] * n
-        self.sigma = np.full(n, np.nan)
 
     def fill(self, rows: NDArray[np.int64], relative: Array, fitted: Populations) -> None:
         """Write what one kind's populations say of its sites."""
@@ -146,15 +144,22 @@ class _Tables:
         left = np.array([s.column_left for s in fitted.states])
         self.p_vacancy[rows] = p[:, fitted.missing].sum(1)
         self.p_column[rows] = p[:, left].sum(1) + np.where(relative > _COLUMN_IF_UNKNOWN, unknown, 0.0)
-        self.p_full[rows], self.sigma[rows] = fitted.p_value(relative), fitted.sigma
+        self.p_full[rows] = fitted.p_value(relative)
         _name(self.kind, rows, p, names, fitted.missing)
         _name(self.holds, rows, p, [s.holds for s in fitted.states], left)
 
 
-def _populated(sites: Sites, seen: _Seen, use: Mask, phase: Phase, full: Array) -> Judged:
-    """Posterior of every site from the populations of its kind."""
-    tables = _Tables(len(sites.xy), phase)
-    recalls, false, snr = [], 0.0, 0.0
+@dataclass(frozen=True)
+class _Kind:
+    """Sites of one kind of column, and the populations fitted to them."""
+
+    rows: NDArray[np.int64]
+    populations: Populations
+
+
+def _fitted(sites: Sites, seen: _Seen, use: Mask, phase: Phase, full: Array) -> list[_Kind]:
+    """Populations of every kind of column with sites enough."""
+    kinds = []
     for column, group in kinds_of(phase):
         of = np.isin(sites.sublattice, group)
         fit_on = of & use
@@ -163,17 +168,35 @@ def _populated(sites: Sites, seen: _Seen, use: Mask, phase: Phase, full: Array) 
         states = column.states if phase.equal_columns else _as_seen(column, group[0], sites, full)
         shallow = seen.shallow.get(group[0])
         fitted = fit_populations(seen.relative[fit_on], states, _background(sites, column), shallow)
-        tables.fill(np.flatnonzero(of), seen.relative[of], fitted)
-        calls = fitted.calls()
-        recalls.append((calls.recall, calls.low, calls.high, float(fit_on.sum())))
-        false += calls.false_rate * float((1 - tables.p_vacancy[fit_on]).sum())
-        snr = snr or 1 / fitted.sigma
+        kinds.append(_Kind(np.flatnonzero(of), fitted))
+    return kinds
+
+
+def _at_sites(kinds: list[_Kind], relative: Array) -> tuple[Array, Array]:
+    """(n,) probability of a vacancy, and scatter of full columns; that of the first kind where no column is."""
+    p_vacancy = np.zeros(len(relative))
+    sigma = np.full(len(relative), kinds[0].populations.sigma if kinds else 1e6)
+    for kind in kinds:
+        p_vacancy[kind.rows] = kind.populations.p_vacancy(relative[kind.rows])
+        sigma[kind.rows] = kind.populations.sigma
+    return p_vacancy, sigma
+
+
+def _judged(kinds: list[_Kind], relative: Array, use: Mask, phase: Phase) -> Judged:
+    """Posterior of every site from the populations of its kind."""
+    tables = _Tables(len(relative), phase)
+    recalls, false = [], 0.0
+    for kind in kinds:
+        tables.fill(kind.rows, relative[kind.rows], kind.populations)
+        used = kind.rows[use[kind.rows]]
+        calls = kind.populations.calls()
+        recalls.append((calls.recall, calls.low, calls.high, float(len(used))))
+        false += calls.false_rate * float((1 - tables.p_vacancy[used]).sum())
     state = [tables.classes[best] for best in tables.posterior.argmax(1)]
     recall, low, high = _averaged(recalls)
     return Judged(
-        seen.relative, tables.classes, tables.posterior, tables.p_vacancy, tables.p_column, tables.p_full, state,
-        tables.kind, tables.holds, recall, low, high, false, snr,
-        np.where(np.isfinite(tables.sigma), tables.sigma, 1 / max(snr, 1e-6)),
+        relative, tables.classes, tables.posterior, tables.p_vacancy, tables.p_column, tables.p_full, state,
+        tables.kind, tables.holds, recall, low, high, false, 1 / kinds[0].populations.sigma if kinds else 0.0,
     )  # fmt: skip
 
 

@@ -46,11 +46,21 @@ class Lattice:
     @property
     def stretch(self) -> float:
         """Longer over shorter axis of the mean cell against a regular one, minus 1."""
+        singular = np.linalg.svd(np.linalg.inv(self._ideal) @ self.basis, compute_uv=False)
+        return float(singular[0] / singular[1] - 1)
+
+    def straightened(self, xy: Array) -> Array:
+        """Places (n, 2) [px] as if the mean cell were regular and of the same area; turned by some angle."""
+        ideal = self._ideal
+        scale = np.sqrt(abs(np.linalg.det(self.basis) / np.linalg.det(ideal)))
+        regular: Array = xy @ np.linalg.inv(self.basis) @ ideal * scale
+        return regular
+
+    @property
+    def _ideal(self) -> Array:
         first, second = self.basis
         oblique = float(first @ second) > 0.25 * float(np.hypot(*first) * np.hypot(*second))
-        ideal = (HEXAGONAL if oblique else SQUARE).ideal
-        singular = np.linalg.svd(np.linalg.inv(ideal) @ self.basis, compute_uv=False)
-        return float(singular[0] / singular[1] - 1)
+        return (HEXAGONAL if oblique else SQUARE).ideal
 
     def offset(self, fraction: float) -> Array:
         """Places of sites shifted by `fraction` of both lattice vectors (1/3 or 1/2: the second sublattice)."""
@@ -128,15 +138,17 @@ def _fold_origin(filtered: NDArray[np.float32], seed: Array, basis: Array, perio
     half = int(6 * period)
     x0, y0 = max(0, int(seed[0]) - half), max(0, int(seed[1]) - half)
     patch = filtered[y0 : int(seed[1]) + half, x0 : int(seed[0]) + half]
-    cols, rows = np.meshgrid(np.arange(patch.shape[1]) + x0, np.arange(patch.shape[0]) + y0)
-    fraction = np.stack([cols.ravel() - seed[0], rows.ravel() - seed[1]], -1) @ np.linalg.inv(basis)
-    cell = np.floor((fraction % 1.0) * _FOLD).astype(int) % _FOLD
-    flat = cell[:, 0] * _FOLD + cell[:, 1]
+    across, down = np.arange(patch.shape[1]) + x0 - seed[0], np.arange(patch.shape[0]) + y0 - seed[1]
+    (along_x, along_y) = np.linalg.inv(basis) * _FOLD
+    u, v = (
+        np.floor(across * along_x[k] + (down * along_y[k])[:, None]).astype(np.int64) % _FOLD for k in (0, 1)
+    )
+    flat = (u * _FOLD + v).ravel()
     total = np.bincount(flat, patch.ravel(), _FOLD * _FOLD)
     mean = (total / np.maximum(np.bincount(flat, minlength=_FOLD * _FOLD), 1)).reshape(_FOLD, _FOLD)
     smooth = sum(np.roll(mean, (i, j), (0, 1)) for i in (-2, -1, 0, 1, 2) for j in (-2, -1, 0, 1, 2))
-    u, v = np.unravel_index(int(np.argmax(smooth)), mean.shape)
-    offset: Array = ((np.array([u, v]) + 0.5) / _FOLD) @ basis
+    best = np.unravel_index(int(np.argmax(smooth)), mean.shape)
+    offset: Array = ((np.array(best) + 0.5) / _FOLD) @ basis
     return offset
 
 
@@ -157,12 +169,12 @@ def _grow(
         for _ in range(2):
             site = field(index.astype(float))
             inside = ((site > low) & (site < high)).all(1)
-            gap, nearest = tree.query(site)
-            hit = inside & (gap < _GATE * period)
+            gap, nearest = tree.query(site[inside], distance_upper_bound=_GATE * period)
+            hit = np.isfinite(gap)
             if hit.sum() < 8:
                 return None, 0.0
-            share = float(hit.sum() / max(inside.sum(), 1))
-            field = _robust_fit(index[hit], peaks[nearest[hit]])
+            share = float(hit.mean())
+            field = _robust_fit(index[inside][hit], peaks[nearest[hit]])
         if radius >= reach:
             return field, share
         radius = min(1.35 * radius, reach)
@@ -182,14 +194,22 @@ def _robust_fit(index: NDArray[np.int64], place: Array) -> _Field:
         normal = chosen.T @ chosen + 1e-9 * len(chosen) * np.eye(design.shape[1])
         coefficients = np.linalg.solve(normal, chosen.T @ place[keep])
         distance = np.hypot(*(place - design @ coefficients).T)
-        keep = distance < 3.0 * np.median(distance) / 0.83 + 1e-9  # median of a Rayleigh over its rms
+        middle = np.partition(distance, len(distance) // 2)[len(distance) // 2]
+        keep = distance < 3.0 * middle / 0.83 + 1e-9  # median of a Rayleigh over its rms
     return _Field(coefficients, order, centre, scale)
 
 
 def _powers(t: Array, order: int) -> Array:
     """Columns 1, u, v, u², uv, v², …"""
     u, v = t[:, 0], t[:, 1]
-    terms: Array = np.stack([u ** (n - k) * v**k for n in range(order + 1) for k in range(n + 1)], -1)
+    terms = np.empty((len(t), (order + 1) * (order + 2) // 2))
+    terms[:, 0] = 1.0
+    last = 0  # column of the first term of the order before
+    for n in range(1, order + 1):
+        first = last + n
+        terms[:, first : first + n] = terms[:, last:first] * u[:, None]
+        terms[:, first + n] = terms[:, first - 1] * v
+        last = first
     return terms
 
 

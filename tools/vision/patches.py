@@ -55,9 +55,12 @@ class Patches:
         return border
 
     def averaged(self, xy: Array, figure: Callable[[Array], float]) -> float:
-        """A figure of places (n, 2) [px], worked out within each grain and averaged by their number."""
+        """A figure of places (n, 2) [px], worked out within each grain and averaged by their number.
+
+        Drift and shear of the whole grain are taken out first.
+        """
         own = self.grain_at(xy)
-        parts = [xy[own == k] for k in range(len(self.lattices))]
+        parts = [lattice.straightened(xy[own == k]) for k, lattice in enumerate(self.lattices)]
         if not any(len(part) for part in parts):
             return 0.0
         return float(np.average([figure(part) for part in parts], weights=[len(part) for part in parts]))

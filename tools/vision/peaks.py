@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from eucentric.tools.vision.highest import highest_around
+
 Array = NDArray[np.float64]
 
 
@@ -31,7 +33,7 @@ def find_peaks(image: NDArray[np.float32], spacing_px: float) -> Array:
 def peaks_of(filtered: NDArray[np.float32], spacing_px: float) -> Array:
     """Maxima of an already filtered image; two are never closer than 0.36 of the spacing along an axis."""
     half = max(1, int(0.36 * spacing_px))
-    highest = ndimage.maximum_filter(filtered, 2 * half + 1, mode="nearest")
+    highest = highest_around(filtered, half)
     inner = np.zeros(filtered.shape, bool)
     inner[1:-1, 1:-1] = True
     rows, cols = np.nonzero((filtered == highest) & (filtered > 0) & inner)

@@ -11,6 +11,9 @@ Mask = NDArray[np.bool_]
 _WORKING_PM = 13.0
 """Pixels much finer than this are summed: a column's width is 45-60 pm, no information is lost."""
 
+_ENOUGH_PIXELS = 1 << 17
+"""Quantiles of larger images are read from about so many of their pixels."""
+
 
 def working_factor(pixel_pm: float) -> int:
     """How many pixels along an edge are summed."""
@@ -18,7 +21,10 @@ def working_factor(pixel_pm: float) -> int:
 
 
 def prepared(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], float], Mask]:
-    """((pixels, unit), missing): pixels over their spread and that spread, and where the file held no number.
+    """((pixels, unit), missing): pixels over their spread and that spread, and where there is no image.
+
+    That is where the file holds no number, and lines of one value all along: a scan cut short, the margin of a shifted
+    frame, a dead line.
 
     Raises
     ------
@@ -37,10 +43,18 @@ def prepared(image: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], flo
         raise BadInput(
             f"{missing.mean():.0%} of the pixels are not numbers", "more than half", "give a complete frame"
         )
+    missing |= _lines_of_one_value(pixels)
     if missing.any():
         pixels = _filled(pixels, missing)
         missing = ndimage.binary_opening(missing, np.ones((3, 3)))  # single pixels are bridged well enough
     return _normalised(pixels), missing
+
+
+def _lines_of_one_value(pixels: NDArray[np.float32]) -> Mask:
+    """(H, W) bool: whole rows and columns without an image, but for an image that has nothing else."""
+    rows, columns = (pixels == pixels[:, :1]).all(1), (pixels == pixels[:1]).all(0)
+    dead: Mask = np.logical_or(rows[:, None], columns)
+    return np.zeros_like(dead) if dead.all() else dead
 
 
 def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
@@ -55,7 +69,8 @@ def _filled(pixels: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
 
 def _normalised(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """Pixels over their spread, X-ray hits cut, and that spread: nothing below depends on the unit of the file."""
-    low, middle, high = np.percentile(pixels, (1, 50, 99))
+    some = pixels.ravel()[:: max(1, pixels.size // _ENOUGH_PIXELS) | 1]
+    low, middle, high = np.percentile(some, (1, 50, 99))
     cut = np.clip(pixels, low - 8 * (high - low), high + 8 * (high - low)) if high > low else pixels
     unit = float(np.std(cut, dtype=np.float64))
     if unit <= 1e-6 * abs(float(middle)):

@@ -19,9 +19,13 @@ MIN_COHERENCE = 0.60
 """Real images in focus, turned and rescaled, have 0.61 and more, one out of focus 0.51-0.55."""
 RESIDUAL_FACTOR = 1.5
 MIN_MODULATION = 0.2
-"""In focus, the columns of a monolayer hold half of the intensity and more; a known zero level is assumed."""
+"""In focus, the columns of a monolayer hold half of the intensity and more; its zero is where the noise ends."""
+_SUPPORT_UNDERNEATH = 0.98
+"""How far little contrast alone raises the doubt: real images in focus have a modulation of 0.07-0.13."""
 MIN_RECALL, GOOD_RECALL = 0.3, 0.8
 SCALE_TOLERANCE = 0.01
+MOST_STRETCH = 0.1
+"""Of a lattice whose pixel size nobody stated: from 0.2 on the wrong ring may be taken."""
 CAPACITY_TOLERANCE = 0.03
 GOOD_AREA = 0.98
 MOST_CLIPPED, MUCH_CLIPPED = 0.005, 0.05
@@ -89,13 +93,14 @@ def doubt(p: Picture) -> float:
     off_scale = (
         0.0 if p.stated_pixel_pm is None else abs(p.pixel_pm / p.stated_pixel_pm - 1) / _scale_tolerance(p)
     )
+    disorder = (1 - p.coherence) / (1 - MIN_COHERENCE)
     strength = max(
         (1 - p.recall) / (1 - MIN_RECALL),
         p.clipped / MOST_CLIPPED,
         2.0 if _cell(p) or _several(p) else 0.0,
         p.column_sigma_pm / p.widest_pm,
-        (1 - p.coherence) / (1 - MIN_COHERENCE) * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
-        MIN_MODULATION / max(p.modulation, 1e-9),
+        disorder * min(1.0, p.residual_pm / (RESIDUAL_FACTOR * expected)),
+        min(max(disorder, _SUPPORT_UNDERNEATH), MIN_MODULATION / max(p.modulation, 1e-9)),
         off_scale,
         0.5 * (1 - p.usable) / (1 - GOOD_AREA),
     )
@@ -181,7 +186,7 @@ def _counts(p: Picture) -> Flag | None:
 
 def _scale(p: Picture) -> Flag | None:
     if p.stated_pixel_pm is None:
-        return None
+        return _stretched(p)
     off = p.pixel_pm / p.stated_pixel_pm - 1
     seen = f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
     if abs(off) > _scale_tolerance(p):
@@ -195,6 +200,17 @@ def _scale(p: Picture) -> Flag | None:
             f"{seen}no more than the image is stretched along one axis ({p.stretch:.1%}), by drift or its scan",
         )
     return None
+
+
+def _stretched(p: Picture) -> Flag | None:
+    """No pixel size was stated that could say whether the reading is right."""
+    if p.stretch <= MOST_STRETCH:
+        return None
+    seen = f"the lattice is {p.stretch:.0%} longer along one axis than along the other"
+    return (
+        "distorted",
+        f"{seen}, by drift or its scan: give the pixel size, so that the reading can be checked",
+    )
 
 
 def _scale_tolerance(p: Picture) -> float:
@@ -236,18 +252,16 @@ def not_counted(p: Picture, at_edge: int, missing: float) -> tuple[str, ...]:
     if p.usable + p.boundary < 1:
         out.append(f"{1 - p.usable - p.boundary:.1%} of the sites, where the lattice is not seen")
     if missing > 0:
-        out.append(f"{missing:.1%} of the pixels, which hold no number")
+        out.append(f"{missing:.1%} of the pixels, which hold no image")
     return tuple(out)
 
 
-def near_missing(
-    xy: NDArray[np.float64], missing: NDArray[np.bool_], factor: int, spacing: float
-) -> NDArray[np.bool_]:
-    """(n,) bool: sites within a spacing of a pixel without a number."""
+def gap_to_missing(xy: NDArray[np.float64], missing: NDArray[np.bool_], factor: int) -> NDArray[np.float64]:
+    """(n,) float64 [working px]: distance of places from the nearest pixel that holds no image, inf without any."""
     if not missing.any():
-        return np.zeros(len(xy), bool)
+        return np.full(len(xy), math.inf)
     distance = ndimage.distance_transform_edt(~missing)
     place = np.rint(xy[:, ::-1] * factor).astype(int)
     place = np.clip(place, 0, np.array(missing.shape) - 1)
-    near: NDArray[np.bool_] = distance[place[:, 0], place[:, 1]] < spacing * factor
-    return near
+    gap: NDArray[np.float64] = distance[place[:, 0], place[:, 1]] / factor
+    return gap

@@ -35,25 +35,44 @@ class Refined:
     """(n, 2, 2) float64 [px²] of the place."""
     free_covariance: Array
     """(n, 2, 2) float64 [px²]: by the data alone, as if there were no lattice."""
+    black: float
+    """Level at which the noise says that no electrons come, 0 if that is as likely [image units]."""
     free_xy: Array
     """(n, 2) float64 [px]: where the data alone put the column; for displacements, which the lattice would shrink."""
 
 
-_CHUNK = 1500
+_CHUNK = 250
 """Columns worked on at once: their windows stay in the processor's cache."""
-_NOISE_PIXELS, _BAND = 1 << 20, 128
-"""Noise of images with more pixels is measured on bands of this many rows."""
+_NOISE_PIXELS, _BAND = 1 << 17, 128
+"""Noise of images with more pixels is measured on bands of this many rows: its variance is then known to 0.5 %."""
 
 
 @dataclass(frozen=True)
 class _Windows:
-    """Pixels around some columns, as flat indices; those outside the image weigh nothing."""
+    """Square windows of s×s pixels around n columns; what a column looks like is a product of both axes."""
 
-    flat: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    """(n, s) int64, and so are the columns of the image; 0 outside it."""
+    cols: NDArray[np.int64]
     dx: NDArray[np.float32]
+    """(n, s) float32: distance from the column [px]."""
     dy: NDArray[np.float32]
-    gauss: NDArray[np.float32]
-    """Column of height 1, 0 outside the image."""
+    gx: NDArray[np.float32]
+    """(n, s) float32: column of height 1 along one axis, 0 outside the image."""
+    gy: NDArray[np.float32]
+    width: int
+    """Of the image [px]."""
+
+    def some(self, part: slice) -> "_Windows":
+        """Those of a few columns."""
+        pixels, distances = (self.rows[part], self.cols[part]), (self.dx[part], self.dy[part])
+        return _Windows(*pixels, *distances, self.gx[part], self.gy[part], self.width)
+
+    @property
+    def flat(self) -> NDArray[np.int64]:
+        """(n, s, s) int64: pixels as indices into the flattened image."""
+        pixels: NDArray[np.int64] = (self.rows * self.width)[:, :, None] + self.cols[:, None, :]
+        return pixels
 
 
 def refine(
@@ -83,14 +102,15 @@ def refine(
     prior, limit = 0.10 * spacing_px, 0.35 * spacing_px
     background = np.zeros(image.shape, np.float32)
     for turn in range(4):
-        columns = _columns(place, peak, sigma_px, image.shape)
+        windows = _windows(place, sigma_px, image.shape)
+        columns = _columns(windows, peak, image.shape)
         residual = image - columns
         background = _smooth(residual, 0.8 * spacing_px)
         residual -= background
         columns += background
-        variance, colour = _noise(residual, columns, sigma_px)
+        variance, colour, black = _noise(residual, columns, sigma_px)
         step, covariance, free_covariance = _step(
-            residual, variance, place, peak, sigma_px, place - xy, prior, colour
+            residual, variance, windows, peak, sigma_px, place - xy, prior, colour
         )
         free = _axis_sigma(free_covariance)
         step[~movable] = 0.0
@@ -111,6 +131,7 @@ def refine(
         background,
         covariance,
         free_covariance,
+        black,
         xy + apart,
     )
 
@@ -137,13 +158,8 @@ def _chunks(n: int) -> list[slice]:
 def _windows(xy: Array, sigma_px: float, shape: tuple[int, ...]) -> _Windows:
     half = math.ceil(2.2 * sigma_px)
     span = np.arange(-half, half + 1)
-    dy0, dx0 = (grid.ravel() for grid in np.mgrid[0 : len(span), 0 : len(span)])
-    disc = np.hypot(span[dx0], span[dy0]) <= half + 0.3
-    dx0, dy0 = dx0[disc], dy0[disc]
-    axes = [_axis(xy[:, k], span, sigma_px, shape[1 - k]) for k in (0, 1)]
-    (cols, dx, gx), (rows, dy, gy) = axes
-    flat = rows[:, dy0] * shape[1] + cols[:, dx0]
-    return _Windows(flat, dx[:, dx0], dy[:, dy0], gx[:, dx0] * gy[:, dy0])
+    (cols, dx, gx), (rows, dy, gy) = (_axis(xy[:, k], span, sigma_px, shape[1 - k]) for k in (0, 1))
+    return _Windows(rows, cols, dx, dy, gx, gy, shape[1])
 
 
 def _axis(
@@ -157,34 +173,46 @@ def _axis(
     return np.where(inside, pixel, 0), distance.astype(np.float32), gauss.astype(np.float32)
 
 
-def _columns(xy: Array, height: Array, sigma_px: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _columns(windows: _Windows, height: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """(H, W) float32: all columns without background."""
     total = np.zeros(shape[0] * shape[1], np.float32)
-    for some in _chunks(len(xy)):
-        windows = _windows(xy[some], sigma_px, shape)
-        value = windows.gauss * height[some, None].astype(np.float32)
-        low, high = int(windows.flat.min()), int(windows.flat.max()) + 1
-        total[low:high] += np.bincount(windows.flat.ravel() - low, value.ravel(), high - low)
+    for part in _chunks(len(height)):
+        some = windows.some(part)
+        value = (some.gy * height[part, None].astype(np.float32))[:, :, None] * some.gx[:, None, :]
+        low, high = int(some.rows.min()) * shape[1], (int(some.rows.max()) + 1) * shape[1]
+        total[low:high] += np.bincount((some.flat - low).ravel(), value.ravel(), high - low)
     return total.reshape(shape)
 
 
 def _noise(
     residual: NDArray[np.float32], level: NDArray[np.float32], sigma_px: float
-) -> tuple[NDArray[np.float32], float]:
-    """Variance of a pixel as c0 + c1·level, and the excess of noise at the scale of a column (1 if white)."""
+) -> tuple[NDArray[np.float32], float, float]:
+    """Variance of a pixel as c0 + c1·level, the excess of noise at the scale of a column (1 if white), black level."""
     bands = _bands(residual.shape)
-    fine = [residual[rows] - ndimage.gaussian_filter(residual[rows], 2.0 * sigma_px) for rows in bands]
-    x = np.concatenate([level[rows].ravel()[::7] for rows in bands]).astype(float)
-    y = np.concatenate([one.ravel()[::7] for one in fine]).astype(float) ** 2
+    fine = [residual[rows] - _smooth(residual[rows], 2.0 * sigma_px) for rows in bands]
+    x = np.concatenate([level[rows].ravel()[::3] for rows in bands]).astype(float)
+    y = np.concatenate([one.ravel()[::3] for one in fine]).astype(float) ** 2
     slope = float(np.cov(x, y)[0, 1] / max(np.var(x), 1e-30))
     base = float(y.mean() - slope * x.mean())
     mean = float(y.mean())
+    black = _black(slope, base, float(np.quantile(x, 0.01)))
     if slope < 0 or base < 0:
         slope, base = (0.0, mean) if slope < 0 else (mean / max(float(x.mean()), 1e-30), 0.0)
     variance = np.maximum(base + slope * level, 0.1 * mean + 1e-30).astype(np.float32)
-    smooth = float(np.mean([np.var(ndimage.gaussian_filter(one, sigma_px)) for one in fine]))
+    smooth = float(np.mean([np.var(ndimage.gaussian_filter(one, sigma_px, truncate=3.0)) for one in fine]))
     colour = smooth * 4 * math.pi * sigma_px**2 / max(mean, 1e-30)
-    return variance, max(colour, 0.5)
+    return variance, max(colour, 0.5), black
+
+
+def _black(slope: float, base: float, darkest: float) -> float:
+    """Where variance in proportion to counts ends, if that is above 0, or if levels below 0 show that 0 is not black.
+
+    Noise left over at level 0 is taken for read noise.
+    """
+    if slope <= 0:
+        return min(darkest, 0.0)
+    end = -base / slope
+    return float(min(end, darkest)) if end > 0 or darkest < 0 else 0.0
 
 
 def _bands(shape: tuple[int, ...]) -> list[slice]:
@@ -197,17 +225,17 @@ def _bands(shape: tuple[int, ...]) -> list[slice]:
 
 
 def _step(
-    residual: NDArray[np.float32], variance: NDArray[np.float32], place: Array, height: Array, sigma_px: float,
-    offset: Array, prior_px: float, colour: float,
+    residual: NDArray[np.float32], variance: NDArray[np.float32], windows: _Windows, height: Array,
+    sigma_px: float, offset: Array, prior_px: float, colour: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """One Gauss-Newton step of (x, y, height); covariance of (x, y) with the prior, and by the data alone."""
     # No column dimmer than a fifth of the median is moved as if it were nothing.
     strength = np.maximum(height, 0.2 * max(float(np.median(height)), 1e-12))
-    normal, right = np.zeros((len(place), 3, 3)), np.zeros((len(place), 3))
+    normal, right = np.zeros((len(height), 3, 3)), np.zeros((len(height), 3))
     inverse = (1 / max(colour, 1.0) / variance).ravel()
-    for some in _chunks(len(place)):
-        windows = _windows(place[some], sigma_px, residual.shape)
-        normal[some], right[some] = _equations(windows, residual.ravel(), inverse, strength[some], sigma_px)
+    for part in _chunks(len(height)):
+        some = windows.some(part)
+        normal[part], right[part] = _equations(some, residual.ravel(), inverse, strength[part], sigma_px)
     tiny = 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None] + 1e-30
     free = np.linalg.inv(normal + tiny[:, :, None] * np.eye(3))
     normal[:, 0, 0] += prior_px**-2
@@ -222,19 +250,31 @@ def _step(
 def _equations(
     windows: _Windows, residual: NDArray[np.float32], inverse: NDArray[np.float32], strength: Array, sigma_px: float
 ) -> tuple[Array, Array]:  # fmt: skip
-    """(n, 3, 3) and (n, 3): normal equations of (x, y, height)."""
-    gauss = windows.gauss
-    slopes = (gauss * windows.dx, gauss * windows.dy, gauss)
-    weight = inverse[windows.flat]
-    rest = residual[windows.flat] * weight
+    """(n, 3, 3) and (n, 3): normal equations of (x, y, height).
+
+    Sums over a window are moments along both axes, of Gaussians times powers of the distance.
+    """
+    flat = windows.flat
+    weight = inverse[flat]
+    moments = _moments(windows.gy**2, windows.dy, weight, windows.gx**2, windows.dx, 3)
+    rest = _moments(windows.gy, windows.dy, weight * residual[flat], windows.gx, windows.dx, 2)
     unit = np.stack([strength / sigma_px**2, strength / sigma_px**2, np.ones(len(strength))], 1)
-    normal = np.empty((len(strength), 3, 3))
-    for i, one in enumerate(slopes):
-        weighted = one * weight
-        for j in range(i, 3):
-            normal[:, i, j] = normal[:, j, i] = np.einsum("np,np->n", weighted, slopes[j])
-    right = np.stack([np.einsum("np,np->n", rest, one) for one in slopes], 1)
+    powers = np.array([[0, 1], [1, 0], [0, 0]])  # of y and x in the slopes along x, y and height
+    both = powers[:, None] + powers[None]
+    normal = moments[:, both[..., 0], both[..., 1]]
+    right = rest[:, powers[:, 0], powers[:, 1]]
     return normal * unit[:, :, None] * unit[:, None, :], right * unit
+
+
+def _moments(
+    gy: NDArray[np.float32], dy: NDArray[np.float32], value: NDArray[np.float32], gx: NDArray[np.float32],
+    dx: NDArray[np.float32], powers: int,
+) -> Array:  # fmt: skip
+    """(n, p, p): sums of gy·dyⁱ·value·gx·dxʲ over the windows."""
+    along_x = np.stack([gx * dx**k for k in range(powers)], -1)
+    along_y = np.stack([gy * dy**k for k in range(powers)], 1)
+    total: Array = (along_y @ (value @ along_x)).astype(np.float64)
+    return total
 
 
 def _axis_sigma(covariance: Array) -> Array:

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.knowledge.plan_lattice import PlanLattice
 from eucentric.tools.vision.peaks import find_peaks
+from eucentric.tools.vision.pixels import summed, working_factor
 from eucentric.tools.vision.spectrum import Spectrum, spectrum_of
 
 Array = NDArray[np.float64]
@@ -30,6 +31,9 @@ _MOST_UNSURE = 0.08
 """Relative error of a pixel size beyond which a reading is none: scans with drift reach half of it."""
 _LEAST_WINDOW_PX = 128
 _MOST_BY_WIDTH, _FALLS_TO = 6.0, 0.08
+_OF_DEFECTS = 0.01
+"""Vacancies scatter everywhere, where an image repeats them in sharp peaks, but so little (0.0005 of the ring with 4 %
+missing); the ring of the true cell has 0.25 (graphene) and more."""
 _OF_TWO = 1.25
 """Factor on a sum of two such peaks (square lattice): 24 is as rare in noise as 30 for three."""
 _SMALLEST_PX, _SAME_SCALE = 24, 0.05
@@ -194,9 +198,18 @@ def _cell_fits(spectrum: Spectrum, scale: Scale, phase: Phase, check: "_Check") 
         apart = float(np.linalg.norm(first - inside)) * min(spectrum.shape)
         if apart < _RESOLVED_BINS:  # so few cells that one ring spills over onto the place of the other
             continue
-        if not _support(spectrum, inside, lattice)[0] < check.nothing_inside:
+        seen = _support(spectrum, inside, lattice)[0] >= check.nothing_inside
+        if seen and _ring_power(spectrum, inside, lattice) > _OF_DEFECTS * _ring_power(
+            spectrum, first, lattice
+        ):
             return False
     return True
+
+
+def _ring_power(spectrum: Spectrum, vector: Array, lattice: PlanLattice) -> float:
+    """Mean power at a vector (1, 2) and its turned ones."""
+    ring = np.concatenate([_rotated(vector, turn) for turn in lattice.turns_deg])
+    return float(spectrum.power(ring).mean())
 
 
 def _taken_for_outer(spectrum: Spectrum, outer: Array, lattice: PlanLattice) -> bool:
@@ -232,14 +245,16 @@ def columns_fit(image: NDArray[np.float32], scale: Scale, phase: Phase) -> bool:
     """
     if not phase.equal_columns:
         return True
-    spacing_px = phase.spacing_angstrom * 100 / scale.pixel_pm
+    factor = working_factor(scale.pixel_pm)
+    spacing_px = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing_px < 4:
         return False
-    peaks = find_peaks(image, spacing_px)
+    small = summed(image, factor)
+    peaks = find_peaks(small, spacing_px)
     if len(peaks) < 12:
         return False
-    area_px = image.size * _covered(peaks, spacing_px, image.shape)
-    capacity = area_px * (scale.pixel_pm / 100) ** 2 / phase.site_area_a2
+    area_px = small.size * _covered(peaks, spacing_px, small.shape)
+    capacity = area_px * (scale.pixel_pm * factor / 100) ** 2 / phase.site_area_a2
     return 1 / 1.6 < len(peaks) / capacity < 1.6
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from eucentric.tools.vision.highest import highest_around
+
 Array = NDArray[np.float64]
 
 _LARGEST_PX = 2048
@@ -94,15 +96,17 @@ def spectrum_of(
         Peaks are looked for within so many bins of where they should be: 3, or 1 where that is well known.
     """
     taper = taper if weight is None else _TAPER_OF_PART
-    power = np.float32(1e-30) + sum(
-        (_power(tile, taper) for tile in _tiles(_flat(image, weight))), np.float32(0)
-    )
-    height, width = power.shape
+    flat = _flat(image, weight)
+    power = np.float32(1e-30) + sum((_power(tile, taper) for tile in _tiles(flat)), np.float32(0))
+    height, width = power.shape[0], next(_tiles(flat)).shape[1]
     radius = _radius_bins(height, width)
-    log_mean = np.bincount(radius.ravel(), np.log(power).ravel()) / np.maximum(np.bincount(radius.ravel()), 1)
+    times = np.full(power.shape, 2.0, np.float32)  # all but these columns stand for their mirror image too
+    times[:, [0, -1] if width % 2 == 0 else [0]] = 1.0
+    number = np.bincount(radius.ravel(), times.ravel())
+    log_mean = np.bincount(radius.ravel(), (times * np.log(power)).ravel()) / np.maximum(number, 1)
     # The mean logarithm of an exponential variable lies 0.577 below the logarithm of its mean.
     usual = np.exp(ndimage.uniform_filter1d(log_mean, 5) + 0.5772)
-    whitened = (power / usual[radius]).astype(np.float32)
+    whitened = _mirrored(power / usual.astype(np.float32)[radius], width)
     for axis in (
         whitened[:1],
         whitened[1:2],
@@ -112,7 +116,7 @@ def spectrum_of(
         whitened[:, -1:],
     ):
         axis /= max(1.0, float(np.median(axis)) / math.log(2))  # scan-line noise fills both axes evenly
-    peak = ndimage.maximum_filter(whitened, 2 * reach + 1, mode="wrap")
+    peak = highest_around(whitened, reach, "wrap")
     return Spectrum(whitened, peak, usual, reach)
 
 
@@ -134,9 +138,21 @@ def _flat(image: NDArray[np.float32], weight: NDArray[np.float32] | None) -> NDA
 
 
 def _power(tile: NDArray[np.float32], taper: float) -> NDArray[np.float32]:
-    window = np.outer(*(_tukey(n, taper) for n in tile.shape)).astype(np.float32)
-    power: NDArray[np.float32] = np.abs(fft.fft2(tile * window)) ** 2
+    """(H, W // 2 + 1) float32: the other half is its mirror image."""
+    down, across = (_tukey(n, taper).astype(np.float32) for n in tile.shape)
+    spectrum = fft.rfft2(tile * down[:, None] * across)
+    power: NDArray[np.float32] = spectrum.real**2 + spectrum.imag**2
     return power
+
+
+def _mirrored(half: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """(H, W) float32: the spectrum of a real image from its first W // 2 + 1 columns."""
+    whole = np.empty((len(half), width), np.float32)
+    inner = half[:, 1 : (width + 1) // 2]
+    whole[:, : half.shape[1]] = half
+    whole[0, half.shape[1] :] = inner[0, ::-1]
+    whole[1:, half.shape[1] :] = inner[:0:-1, ::-1]
+    return whole
 
 
 def _tukey(n: int, taper: float) -> Array:
@@ -146,6 +162,7 @@ def _tukey(n: int, taper: float) -> Array:
 
 
 def _radius_bins(height: int, width: int) -> NDArray[np.int64]:
-    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
-    bins: NDArray[np.int64] = np.rint(np.hypot(fy, fx) * max(height, width)).astype(np.int64)
+    """(H, W // 2 + 1) int64: frequency in whole bins of the longer edge."""
+    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+    bins: NDArray[np.int64] = np.rint(np.sqrt(fy**2 + fx**2) * max(height, width)).astype(np.int64)
     return bins

@@ -25,7 +25,7 @@ from eucentric.tools.vision.network.weights import Arrays, read_weights
 
 Image = NDArray[np.float32]
 
-TILE_PX, OVERLAP_PX = 512, 32
+TILE_PX, OVERLAP_PX = 768, 32
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from eucentric.tools.vision.highest import highest_around
 from eucentric.tools.vision.network.targets import from_grid, to_grid
 
 Array = NDArray[np.float64]
@@ -37,7 +37,7 @@ class NetworkPoints:
         """(n,) float64: the highest score within 2 px of the grid around each place."""
         grid = (self.maps.shape[1], self.maps.shape[2])
         place = np.rint(to_grid(xy, self.shape, grid)).astype(int)
-        highest = ndimage.maximum_filter(self.maps[channel], 2 * _HALF_PX + 1, mode="nearest")
+        highest = highest_around(self.maps[channel], _HALF_PX)
         rows, cols = (np.clip(place[:, k], 0, grid[1 - k] - 1) for k in (1, 0))
         score: Array = highest[rows, cols].astype(np.float64)
         return score
@@ -65,7 +65,7 @@ def points_of(maps: Maps, shape: tuple[int, int], spacing_px: float, sha256: str
 
 def _peaks(drawn: NDArray[np.float32], least: float, spacing_px: float) -> tuple[Array, Array]:
     half = max(1, int(_LEAST_APART * spacing_px))
-    highest = ndimage.maximum_filter(drawn, 2 * half + 1, mode="nearest")
+    highest = highest_around(drawn, half)
     rows, cols = np.nonzero((drawn == highest) & (drawn >= least))
     span = np.arange(-_HALF_PX, _HALF_PX + 1)
     padded = np.pad(drawn, _HALF_PX)
