@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -317,7 +316,9 @@ def _block(body: dict[str, Any]) -> None:
     place = body["series"]
     click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
     if body["pixel_pm"] is not None:
-        kinds = kinds_text(Counter(one["kind"] for one in body["defects"] if one["examined"]))
+        kinds = kinds_text(
+            one["kind"] for one in body["defects"] if one["examined"] and one["p_vacancy"] > 0.5
+        )
         hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
         told = _told(body["lattice"], body["material"])
         click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{told}")

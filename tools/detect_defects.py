@@ -1,7 +1,7 @@
 """Find atoms and vacancies in a frame."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -214,10 +214,10 @@ def summary(result: Result) -> str:
     if result.cannot_tell:
         return f"{result.frame}: cannot tell ({result.cannot_tell}){flags}; would help: {result.advice}"
     hand = f", {result.by_hand} of them by hand" if result.by_hand else ""
-    counted = Counter(one.kind for one in result.defects if one.examined)
-    more = kinds_text(counted) + "".join(
-        f", {number} {kind}" for kind, number in sorted(counted.items()) if not kind.startswith("V_")
-    )
+    examined = [one for one in result.defects if one.examined]
+    others = Counter(one.kind for one in examined if one.p_vacancy <= 0.5)
+    more = kinds_text(one.kind for one in examined if one.p_vacancy > 0.5)
+    more += "".join(f", {number} {kind}" for kind, number in sorted(others.items()))
     return (
         f"{result.frame}: {result.columns:,} columns, {result.vacancies} vacancies{more}, {result.unsure} unsure, of "
         f"{result.sites_examined:,} sites examined{hand}, recall {result.recall:.2f} "
@@ -225,9 +225,9 @@ def summary(result: Result) -> str:
     )
 
 
-def kinds_text(counted: Mapping[str, int]) -> str:
-    """' (V_Mo 3, V_S 58)' where vacancies of several kinds were called."""
-    kinds = [f"{kind} {number}" for kind, number in sorted(counted.items()) if kind.startswith("V_")]
+def kinds_text(called: Iterable[str]) -> str:
+    """' (V_Mo 3, V_S 58)' where vacancies of several kinds were called; unknown: both stages contradict each other."""
+    kinds = [f"{kind} {number}" for kind, number in sorted(Counter(called).items())]
     return f" ({', '.join(kinds)})" if len(kinds) > 1 else ""
 
 

@@ -157,7 +157,7 @@ def _call(step: Step, walk: Walk, times: int) -> None:
 
 
 def _looked_at(step: Step, name: str, args: Any, walk: Walk) -> None:
-    """A frame in which no column can be told from the next is not worth its dose."""
+    """A frame in which no column can be told from the next is hardly worth its dose: whoever approves it is told."""
     if name in _IMAGES:
         field_nm = getattr(args, "fov_nm", None) or walk.setting.state.optics.get("fov_nm")
         width = getattr(args, "width_px", None)
@@ -172,12 +172,10 @@ def _looked_at(step: Step, name: str, args: Any, walk: Walk) -> None:
     except BadInput:
         return
     if pixel_pm > (coarsest := coarsest_pixel_pm(material)):
-        problem = BadInput(
-            f"{name} on pixels of {pixel_pm:,.0f} pm",
-            f"columns of {material.name} are seen in {coarsest:.0f} pm or less; nothing was exposed",
-            f"take {1e-3 * coarsest * 512:.0f} nm at 512 px, or less",
+        walk.notes.append(
+            f"step {step.id}: nothing can be counted in pixels of {pixel_pm:,.0f} pm: columns of {material.name} are "
+            f"seen in {coarsest:.0f} pm or less, {1e-3 * coarsest * 512:.0f} nm at 512 px"
         )
-        walk.problems.append(f"step {step.id}: {problem}")
 
 
 def _shown(name: str, args: Any, cost: Cost, walk: Walk) -> Cost:

@@ -137,6 +137,7 @@ def test_series_tells_damage_from_what_was_there(folder):
     assert not {one["site"] for one in found["made"]} & set(found["there"])
     counted = answer(defects, "series", here / "series")
     assert counted["unit"] == "frames"
+    assert counted["rate"]["unit"] == "% of the sites per frame"
     assert any("--dose-per-frame" in remark for remark in counted["remarks"])
     assert "made by" in run(defects, "series", here / "series").stdout.lower()
 

@@ -89,7 +89,7 @@ def aside_nm(fov_nm: float, draft: Draft) -> float:
 def _element(work: Work, draft: Draft) -> str:
     """The element whose column may be empty: the one named, else the heaviest of the material."""
     if work.element:
-        return work.element
+        return work.element.removeprefix("V_").rstrip("0123456789")
     card = draft.situation.specimen
     formula = work.material or (card.material if card else "")
     best, seen = 0.0, "Ti"

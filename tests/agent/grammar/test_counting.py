@@ -89,10 +89,9 @@ def test_what_is_missing_may_have_a_symbol_of_one_letter(situations, text, tools
     assert any("one density over all kinds (V_Mo, V_S2, V_S)" in line for line in plan.assumed) == named
 
 
-def test_a_campaign_counts_what_has_one_letter(situations):
-    text = (
-        "find a monolayer flake, image it at atomic resolution below 5e4 e/A2 and give the S vacancy density"
-    )
+@pytest.mark.parametrize("end", ["give the S vacancy density", "count the V_S", "count the V_S2"])
+def test_a_campaign_counts_what_has_one_letter(situations, end):
+    text = f"find a monolayer flake, image it at atomic resolution below 5e4 e/A2 and {end}"
     card = situations["m"].specimen.model_copy(update={"material": "MoS2"})
     plan = _plan(text, situations["m"].model_copy(update={"specimen": card}))
     assert plan.steps[-1].tool == "estimate_density"
