@@ -1,6 +1,7 @@
 """`eucentric audit reconcile` against a real host process: exit codes, several stores, JSON, nothing forged."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def place(monkeypatch):
         folder = Path(name)
         monkeypatch.setenv("EUCENTRIC_STATE", str(folder / "s"))
         monkeypatch.setenv("EUCENTRIC_CONFIG", str(folder / "none.toml"))
-        monkeypatch.setenv("PYTHONPATH", str(EXAMPLES))
+        monkeypatch.setenv("PYTHONPATH", str(EXAMPLES), prepend=os.pathsep)
         monkeypatch.chdir(folder)
         yield folder
         end_hosts(folder / "s")

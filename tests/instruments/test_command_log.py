@@ -145,7 +145,7 @@ def test_one_answer_is_a_page(monkeypatch):
 def hosted(tmp_path, monkeypatch):
     """Real host processes, ended by their ids."""
     monkeypatch.setenv("EUCENTRIC_STATE", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", f"{HERE}{os.pathsep}{EXAMPLES}")
+    monkeypatch.setenv("PYTHONPATH", f"{HERE}{os.pathsep}{EXAMPLES}", prepend=os.pathsep)
     yield open_instrument
     for info in stopping.list_hosts():
         with contextlib.suppress(ProcessLookupError):

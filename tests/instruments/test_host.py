@@ -71,7 +71,7 @@ print(open_instrument(sys.argv[1]).info.pid)
 def state(tmp_path, monkeypatch):
     """A state folder of its own; hosts still alive at the end are ended by their process ids."""
     monkeypatch.setenv("EUCENTRIC_STATE", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     yield tmp_path
     for info in stopping.list_hosts():
         with contextlib.suppress(ProcessLookupError):

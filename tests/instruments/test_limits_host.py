@@ -36,7 +36,7 @@ measured_on = 2026-10-02
 def _rooms(tmp_path, monkeypatch):
     monkeypatch.setenv("EUCENTRIC_STATE", str(tmp_path))
     monkeypatch.setenv("EUCENTRIC_CONFIG", str(tmp_path / "settings.toml"))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     (tmp_path / "settings.toml").write_text(f'limits = {{ "py:rig" = "{tmp_path}/rig.toml" }}')
     write(tmp_path, 1)
     yield
