@@ -20,6 +20,12 @@ def measured(drawn, stated_pm, material):
     return bench, bench.do(TOOL, frame=kept.id, material=material)
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Pictures go to the folder that the tests run in."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def oxide():
     return draw("SrTiO3", size=288, pixel_a=0.18, counts=300, vacancies=0.01, seed=1)
