@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from eucentric.knowledge.phases import Phase
 from eucentric.tools.vision import quality
 from eucentric.tools.vision.atom_map import AtomMap
+from eucentric.tools.vision.cell_check import wrong_cell
 from eucentric.tools.vision.columns import Sites, full_heights, profile_without
 from eucentric.tools.vision.grain_sites import sites_of_grains
 from eucentric.tools.vision.grains import find_grains
@@ -32,6 +33,8 @@ _MUCH_LOST = 0.05
 _MIN_SPACING_PX, _MIN_MATCHED = 4.5, 0.4
 _GONE, _BLURRED = 0.6, 1.2
 """Spacings from pixels without an image within which no column is shown, and no vacancy counted."""
+_FARTHEST = 3.0
+"""How far a pixel size that was told may be off for a lattice at another one to be believed."""
 _EDGE_SPACINGS = 1.5
 """Sites nearer to the edge than this are shown, but not counted."""
 
@@ -67,28 +70,54 @@ def find_atoms(
         If the array is not two-dimensional, or smaller than 64 px.
     """
     (pixels, unit), missing = prepared(image)
-    scale = measure_scale(pixels, phase, pixel_pm)
+    full = _Image(
+        pixels, missing, phase, pixel_pm, quality.pile_up(image), (counts_per_electron or 1.0) / unit
+    )
+    seen = _seen(full, pixel_pm)
+    if len(seen.sites_xy) or pixel_pm is None:
+        return seen
+    # Where the pixel size that was told is wrong, so are the places where rings are looked for.
+    untold = _seen(full, None)
+    off = (untold.pixel_pm or 0.0) / pixel_pm
+    return untold if not untold.cannot_tell and 1 / _FARTHEST < off < _FARTHEST else seen
+
+
+@dataclass(frozen=True)
+class _Image:
+    """What is given."""
+
+    pixels: NDArray[np.float32]
+    missing: Mask
+    phase: Phase
+    stated_pm: float | None
+    clipped: float
+    gain: float
+    """Of `pixels` for one electron."""
+
+
+def _seen(image: _Image, told_pm: float | None) -> AtomMap:
+    """With rings looked for where a pixel size says, if it is told."""
+    phase, stated_pm = image.phase, image.stated_pm
+    scale = measure_scale(image.pixels, phase, told_pm)
     if scale is None:
-        return _abstain(phase, pixels, pixel_pm, _no_rings(phase, pixel_pm))
+        return _abstain(phase, image.pixels, stated_pm, _no_rings(phase, stated_pm))
     factor = working_factor(scale.pixel_pm)
     spacing = phase.spacing_angstrom * 100 / scale.pixel_pm / factor
     if spacing < _MIN_SPACING_PX:
         reason = f"columns are {spacing * factor:.1f} px apart; {_MIN_SPACING_PX} px are needed"
-        return _abstain(phase, pixels, pixel_pm, reason)
-    small = summed(pixels, factor)
+        return _abstain(phase, image.pixels, stated_pm, reason)
+    small = summed(image.pixels, factor)
     filtered = band_pass(small, spacing)
     peaks = peaks_of(filtered, spacing)
     basis = scale.real_basis("column" if phase.equal_columns else "cell") / factor
     lattice = fit_lattice(filtered, peaks, basis, small.shape)
     if lattice is None or lattice.matched < _MIN_MATCHED:
-        return _abstain(phase, pixels, pixel_pm, "no lattice grows from any part of the image")
+        return _abstain(phase, image.pixels, stated_pm, "no lattice grows from any part of the image")
     patches = find_grains(small, filtered, peaks, lattice, phase, scale.pixel_pm * factor, spacing)
-    view = _View(
-        small, pixels.shape, missing, factor, _pixel_of_lattice(patches.site_px2, phase, factor), phase,
-        quality.pile_up(image),
-    )  # fmt: skip
+    pixel_pm = _pixel_of_lattice(patches.site_px2, phase, factor)
+    view = _View(small, image.pixels.shape, image.missing, factor, pixel_pm, phase, image.clipped)
     coherence = _coherence(small, peaks, patches, phase)
-    return _analysed(view, scale, patches, coherence, pixel_pm, (counts_per_electron or 1.0) / unit)
+    return _analysed(view, scale, patches, coherence, stated_pm, image.gain)
 
 
 def _no_rings(phase: Phase, pixel_pm: float | None) -> str:
@@ -204,13 +233,28 @@ def _analysed(
     refined = refine(
         view.small, sites.xy, sites.heights, sites.profile.sigma_px, view.spacing, masks.column, field_px
     )
-    picture = _picture(view, patches, coherence, stated_pm, sites, masks, judged, refined)
+    picture = replace(
+        _picture(view, patches, coherence, stated_pm, sites, masks, judged, refined),
+        wrong_cell=_wrong_cell(view, sites, masks, grain),
+    )
     atoms = _assembled(view, scale, picture, sites, masks, judged, refined, gain)
     return replace(
         atoms,
         sites_grain=np.where(lost, -1, grain),
         grains=patches.as_grains(view.factor, view.step_pm, view.phase),
     )
+
+
+def _wrong_cell(view: _View, sites: Sites, masks: _Masks, grain: NDArray[np.int64]) -> str:
+    """As the largest grain shows it."""
+    inner = ~masks.edge & ~masks.lost & (grain >= 0)
+    if not inner.any():
+        return ""
+    inner &= grain == np.bincount(grain[inner]).argmax()
+    return wrong_cell(
+        view.small, view.phase, sites.xy[inner], sites.heights[inner], sites.sublattice[inner], masks.occupied[inner],
+        spacing=view.spacing, sigma_px=sites.profile.sigma_px,
+    )  # fmt: skip
 
 
 def _at_edge(xy: Array, view: _View) -> Mask:

@@ -68,6 +68,8 @@ class Picture:
     """Share of the area of every grain."""
     boundary: float = 0.0
     """Share of the area within a boundary of grains."""
+    wrong_cell: str = ""
+    """What speaks against the cell of the phase."""
     widest_pm: float = math.inf
     """Width of a column from which on the image is out of focus [pm]."""
 
@@ -131,6 +133,8 @@ def _focus(p: Picture) -> Flag | None:
 
 def _cell(p: Picture) -> Flag | None:
     """Peaks that sit on the lattice but have no neighbours at its distance: it is the lattice of another cell."""
+    if p.wrong_cell:
+        return ("scale_disagrees", f"{p.wrong_cell}: pixel size or material is wrong")
     if p.coherence >= MIN_COHERENCE or p.spacing_pm <= 0 or p.residual_pm > ON_THE_LATTICE * p.spacing_pm:
         return None
     return (
@@ -181,14 +185,14 @@ def _counts(p: Picture) -> Flag | None:
     text = f"a vacancy here is found with a probability of {p.recall:.0%}"
     if p.recall < MIN_RECALL:
         return ("low_counts", f"{text}: too few counts in a column to tell")
-    return ("low_recall", f"{text}; the density is corrected for it") if p.recall < GOOD_RECALL else None
+    return ("low_recall", f"{text}; a density is corrected for it") if p.recall < GOOD_RECALL else None
 
 
 def _scale(p: Picture) -> Flag | None:
     if p.stated_pixel_pm is None:
         return _stretched(p)
     off = p.pixel_pm / p.stated_pixel_pm - 1
-    seen = f"the lattice gives {p.pixel_pm:.2f} pm/px, the metadata {p.stated_pixel_pm:.2f} ({off:+.1%}): "
+    seen = f"the lattice gives {p.pixel_pm:.2f} pm/px, {p.stated_pixel_pm:.2f} was told ({off:+.1%}): "
     if abs(off) > _scale_tolerance(p):
         return (
             "scale_disagrees",
