@@ -35,6 +35,20 @@ def test_real_mxene(name, pixel, columns, in_focus):
     assert bool(seen.cannot_tell) != in_focus
 
 
+def test_a_wrong_pixel_size_that_no_lattice_grows_at_is_found_out():
+    (path,) = (DATA / "stem" / "mxene_ti3c2").glob("1134*.tif")
+    seen = find_atoms(read_image(path)[0], phase("Ti3C2"), pixel_pm=10.0)
+    assert seen.pixel_pm == pytest.approx(7.81, rel=0.01)
+    assert "10.00 was told" in dict(seen.flags)["scale_disagrees"]
+
+
+@pytest.mark.parametrize("name", ["MoS2_stem_Exp-000-2", "MoS2_stem_Exp-001-5"])
+@pytest.mark.parametrize(("told", "wrong"), [("MoS2", False), ("Ti3C2", True)])
+def test_real_mos2_is_not_counted_as_ti3c2(name, told, wrong):
+    seen = find_atoms(read_image(DATA / "stem" / "mos2" / f"{name}.npy")[0], phase(told))
+    assert ("scale_disagrees" in dict(seen.flags)) == wrong
+
+
 @pytest.mark.parametrize("name", [f"Ptporph{k}" for k in (0, 8, 16, 24)])
 def test_single_atoms_are_no_lattice(name):
     pixels, _ = read_image(DATA / "stem" / "pt_single_atoms" / f"{name}.tif")

@@ -247,7 +247,7 @@ def _analysed(
 
 def _wrong_cell(view: _View, sites: Sites, masks: _Masks, grain: NDArray[np.int64]) -> str:
     """As the largest grain shows it."""
-    inner = ~masks.edge & ~masks.lost & (grain >= 0)
+    inner = ~masks.edge & (grain >= 0)
     if not inner.any():
         return ""
     inner &= grain == np.bincount(grain[inner]).argmax()

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import Delaunay
+from scipy.spatial import Delaunay, cKDTree
 
 from eucentric.knowledge.phases import Phase
 
@@ -21,6 +21,8 @@ _EMPTY = 0.15
 """In columns of the brightest kind. The dimmest of Ti3C2 has 0.30 and more, in simulated and in real images."""
 _FILLED = 0.5
 """Of the dimmest column: what a hollow holds. 0.86 and more where it is none, 0.1 at most where it is."""
+_LEAST_STEP = 0.1
+"""In columns of the brightest kind: what the dimmest stands above the hollow at least; S2 beside W has 0.16."""
 _ALIKE = 0.5
 """The dimmer of two columns that are alike over the brighter."""
 _IN_GAPS = 0.2
@@ -42,30 +44,52 @@ def wrong_cell(
     image
         (H, W) float32, on the working grid.
     xy, heights, sublattice, holds
-        (n, 2) [px], (n,), (n,), (n,): sites of one grain, away from edges and from where no lattice is seen; whether
-        the phase has a column there.
+        (n, 2) [px], (n,), (n,), (n,): sites of one grain, away from the edge; whether the phase has a column there.
     spacing, sigma_px
         Of neighbouring sites, and width of a column [px].
     """
     if phase.lattice.fold != 6 or len(xy) < _FEWEST:
         return ""
-    kinds = np.unique(sublattice)
-    level = np.array([np.median(heights[sublattice == kind]) for kind in kinds])
-    full = np.array([holds[sublattice == kind].any() for kind in kinds])
-    if len(kinds) < 3 or not full.any() or level[full].max() <= 0:
+    lit = _lit(xy, heights, sublattice)
+    kinds = np.unique(sublattice[lit])
+    if lit.sum() < _FEWEST or len(kinds) < 3:
         return ""
-    dimmest, brightest = float(level[full].min()), float(level[full].max())
+    each = [heights[lit & (sublattice == kind)] for kind in kinds]
+    level = np.array([np.median(one) for one in each])
+    error = 1.25 * np.array([one.std() / math.sqrt(len(one)) for one in each])
+    full = np.array([holds[sublattice == kind].any() for kind in kinds])
+    if not full.any() or level[full].max() <= 0:
+        return ""
     if not full.all():
-        hollow = float(level[~full].max())
-        if hollow > max(_FILLED * dimmest, _EMPTY * brightest):
-            return "the hollow of each cell holds a column"
-        return "columns that should be alike are not" if phase.alike and dimmest < _ALIKE * brightest else ""
+        return _wrong_honeycomb(level / level[full].max(), error / level[full].max(), full, phase.alike)
     if not phase.equal_columns:
         return ""
-    if dimmest < _EMPTY * brightest:
+    if level.min() < _EMPTY * level.max():
         return "one site of each cell holds no column"
-    more, error = (value / float(level.mean()) for value in _between(image, xy, spacing, sigma_px))
-    return f"every other gap holds {more:.0%} of a column" if more > _IN_GAPS + _SURE * error else ""
+    more, doubt = (value / float(level.mean()) for value in _between(image, xy[lit], spacing, sigma_px))
+    return f"every other gap holds {more:.0%} of a column" if more > _IN_GAPS + _SURE * doubt else ""
+
+
+def _lit(xy: Array, heights: Array, sublattice: NDArray[np.int64]) -> Mask:
+    """(n,) bool: by a column of the brightest kind; not in a hole, which holds no column of any phase."""
+    kinds = np.unique(sublattice)
+    high = [float(np.quantile(heights[sublattice == kind], 0.9)) for kind in kinds]
+    bright = np.flatnonzero(sublattice == kinds[int(np.argmax(high))])
+    nearest = bright[cKDTree(xy[bright]).query(xy)[1]]
+    lit: Mask = heights[nearest] > 0.5 * max(high)
+    return lit
+
+
+def _wrong_honeycomb(level: Array, error: Array, full: Mask, alike: bool) -> str:
+    """Levels and their errors are in columns of the brightest kind."""
+    dimmest, hollow = float(level[full].min()), float(level[~full].max())
+    if hollow > max(_FILLED * dimmest, _EMPTY):
+        return "the hollow of each cell holds a column"
+    if alike and dimmest < _ALIKE:
+        return "columns that should be alike are not"
+    if dimmest - hollow + _SURE * math.hypot(*error) < _LEAST_STEP:
+        return "only one site of each cell holds a column"
+    return ""
 
 
 def _between(image: NDArray[np.float32], xy: Array, spacing: float, sigma_px: float) -> tuple[float, float]:
