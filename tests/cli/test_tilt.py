@@ -176,7 +176,7 @@ def test_a_g_on_a_calibrated_screen_takes_the_twin_away(place):
     [
         (("tilt",), 2, "PHASE"),
         (("tilt", "unobtanium", "--at", "0,0=[001]"), 2, "no structure"),
-        (("tilt", "nowhere.cif", "--at", "0,0=[001]"), 2, "cannot read the CIF"),
+        (("tilt", "nowhere.cif", "--at", "0,0=[001]"), 2, "there is no file"),
         (("tilt", "SrTiO3"), 2, "no reading"),
         (("tilt", "SrTiO3", "--at", "0,0=[001]"), 2, "fixes no orientation"),
         (("tilt", "SrTiO3", "--at", "0,0=[001]", "--at", "9,9=?"), 2, "without an index"),

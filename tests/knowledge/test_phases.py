@@ -86,7 +86,7 @@ def test_cifs_that_do_not_fit_are_refused(tmp_path, change, says):
 
 
 def test_a_missing_cif_is_bad_input(tmp_path):
-    with pytest.raises(BadInput, match="cannot read"):
+    with pytest.raises(BadInput, match="there is no file"):
         phase(tmp_path / "none.cif")
 
 

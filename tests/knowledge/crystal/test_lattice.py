@@ -282,5 +282,5 @@ def test_malformed_cifs_say_what_is_wrong(tmp_path, text, word):
 
 
 def test_a_missing_cif(tmp_path):
-    with pytest.raises(BadInput, match="cannot read"):
+    with pytest.raises(BadInput, match="there is no file"):
         cr.read_crystal(tmp_path / "none.cif")
