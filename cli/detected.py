@@ -299,6 +299,12 @@ def _files(out: Path, stem: str, gallery: bool) -> dict[str, str]:
     return {kind: str(out / f"{stem}{suffix}") for kind, suffix in names.items()}
 
 
+_VACANCY_COLUMNS = (
+    "site", "x_px", "y_px", "p_vacancy", "state", "sublattice", "relative_brightness", "examined", "by_hand", "counted",
+)  # fmt: skip
+"""`counted`: in the density; no vacancy of an image that can't be counted is."""
+
+
 def _write_tables(atoms: "AtomMap", out: Path, stem: str) -> None:
     with open(out / f"{stem}-atoms.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -309,24 +315,12 @@ def _write_tables(atoms: "AtomMap", out: Path, stem: str) -> None:
                             atoms.sites_state[site]])  # fmt: skip
     with open(out / f"{stem}-vacancies.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(
-            [
-                "site",
-                "x_px",
-                "y_px",
-                "p_vacancy",
-                "state",
-                "sublattice",
-                "relative_brightness",
-                "examined",
-                "by_hand",
-            ]
-        )
+        table.writerow(_VACANCY_COLUMNS)
         hand = set(atoms.sites_by_hand.tolist())
         for site, (x, y), p in zip(atoms.vacancies_site, atoms.vacancies_xy, atoms.vacancies_p, strict=True):
             kind = int(atoms.sites_sublattice[site])
             relative, examined = f"{atoms.sites_relative[site]:.3f}", int(atoms.sites_examined[site])
             table.writerow(
                 [int(site), f"{x:.3f}", f"{y:.3f}", f"{p:.4f}", atoms.sites_state[site], kind, relative, examined,
-                 int(site in hand)]
+                 int(site in hand), int(examined and not atoms.cannot_tell)]
             )  # fmt: skip

@@ -193,6 +193,13 @@ def test_a_scale_that_disagrees_is_counted_only_if_it_is_accepted(files, tmp_pat
     done = command(*args)
     assert "cannot tell: the lattice gives" in done.stdout
     assert "--accept-scale" in done.stdout
+    assert not any(_counted(tmp_path / "one-vacancies.csv"))
     accepted = json.loads(command(*args, "--accept-scale", "--json").stdout)
     assert accepted["density"]["interval"]["value"] > 0
     assert [flag["code"] for flag in accepted["images"][0]["flags"]] == ["scale_disagrees"]
+    assert sum(_counted(tmp_path / "one-vacancies.csv")) == accepted["images"][0]["vacancies"] > 0
+
+
+def _counted(table):
+    with open(table, newline="", encoding="utf-8") as file:
+        return [row["counted"] == "1" for row in csv.DictReader(file)]
