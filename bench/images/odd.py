@@ -10,6 +10,7 @@ from eucentric.bench.contract import at_least, at_most
 from eucentric.bench.images import score as rules
 from eucentric.bench.images.folder import Example, detected, read_example
 from eucentric.bench.images.vary import odd_images, view_at
+from eucentric.tools.vision.advice import why_not_counted
 
 _KINDS = ("defocus", "amorphous", "grain boundary", "wrong scale", "empty")
 """Of these the bar speaks; others are reported."""
@@ -35,13 +36,15 @@ def judge_odd(
     rng = np.random.default_rng(seed)
     doubts: dict[str, list[float]] = defaultdict(list)
     flagged: dict[str, list[bool]] = defaultdict(list)
+    counted: dict[str, list[bool]] = defaultdict(list)
     scales: dict[float, rules.Tally] = {pixel: rules.Tally() for pixel in _PIXELS_A}
     for entry in _spread(entries):
         example = read_example(folder, entry)
         for odd in odd_images(example, rng):
-            seen, _, _ = detected(odd.image, str(entry["material"]), odd.told_pixel_a)
+            seen, _, _ = detected(odd.image, odd.told_material, odd.told_pixel_a)
             doubts[odd.kind].append(1.0 if seen is None else seen.doubt)
             flagged[odd.kind].append(seen is None or bool(seen.flags))
+            counted[odd.kind].append(seen is not None and not why_not_counted(seen))
         for pixel, turn in zip(_PIXELS_A, _TURNS, strict=True):
             _read_at(example, pixel, turn, rng, scales[pixel])
     odd_all = [value for kind in _KINDS for value in doubts[kind]]
@@ -50,6 +53,7 @@ def judge_odd(
     figures = {
         "auroc": {kind: round(rules.auroc(ordinary, doubts[kind]), 4) for kind in doubts},
         "flagged": {kind: f"{sum(flagged[kind])} of {len(flagged[kind])}" for kind in flagged},
+        "counted": {kind: f"{sum(counted[kind])} of {len(counted[kind])}" for kind in counted},
         "atom_f1_by_pixel_a": f1,
     }
     drop = max(f1.values()) - min(f1.values()) if f1 else float("nan")

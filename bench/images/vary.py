@@ -18,11 +18,12 @@ _READ = 0.3
 
 @dataclass(frozen=True)
 class Odd:
-    """An image with the pixel size that the detector is told."""
+    """An image with what the detector is told."""
 
     kind: str
     image: NDArray[np.float32]
-    told_pixel_a: float
+    told_pixel_a: float | None
+    told_material: str
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,13 @@ def odd_images(example: Example, rng: np.random.Generator) -> list[Odd]:
     expected, told = example.noiseless, example.pixel_a
     if expected is None:
         return []
-    made = [Odd(kind, _counted(make(expected, told, rng), rng), told) for kind, make in _MADE.items()]
-    made.append(Odd("wrong scale", example.image, told * float(rng.choice(_WRONG_SCALE))))
+    name = str(example.entry["material"])
+    made = [Odd(kind, _counted(make(expected, told, rng), rng), told, name) for kind, make in _MADE.items()]
+    made.append(Odd("wrong scale", example.image, told * float(rng.choice(_WRONG_SCALE)), name))
     ceiling = np.quantile(expected, 0.7)
-    made.append(Odd("saturated", np.minimum(example.image, np.float32(ceiling)), told))
-    made.append(Odd("few counts", _counted(expected * 0.02, rng), told))
+    made.append(Odd("saturated", np.minimum(example.image, np.float32(ceiling)), told, name))
+    made.append(Odd("few counts", _counted(expected * 0.02, rng), told, name))
+    made.append(Odd("another material", example.image, None, "Ti3C2" if name == "MoS2" else "MoS2"))
     return made
 
 

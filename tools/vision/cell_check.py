@@ -21,13 +21,14 @@ _EMPTY = 0.15
 """In columns of the brightest kind. The dimmest of Ti3C2 has 0.30 and more, in simulated and in real images."""
 _FILLED = 0.5
 """Of the dimmest column: what a hollow holds. 0.86 and more where it is none, 0.1 at most where it is."""
-_LEAST_STEP = 0.1
+_LEAST_STEP = 0.12
 """In columns of the brightest kind: what the dimmest stands above the hollow at least; S2 beside W has 0.16."""
 _ALIKE = 0.5
 """The dimmer of two columns that are alike over the brighter."""
 _IN_GAPS = 0.2
 """In columns: what one kind of gap has over the other. Real images of Ti3C2, with aberrations, have up to 0.11."""
-_SURE = 3.0
+_SURE, _RATHER_SURE = 3.0, 2.0
+"""Standard errors."""
 _FEWEST = 50
 _UNEVEN = 0.2
 """How far the edges of a triangle may be off the spacing."""
@@ -87,7 +88,8 @@ def _wrong_honeycomb(level: Array, error: Array, full: Mask, alike: bool) -> str
         return "the hollow of each cell holds a column"
     if alike and dimmest < _ALIKE:
         return "columns that should be alike are not"
-    if dimmest - hollow + _SURE * math.hypot(*error) < _LEAST_STEP:
+    doubt = math.hypot(error[full][level[full].argmin()], error[~full][level[~full].argmax()])
+    if dimmest - hollow + _RATHER_SURE * doubt < _LEAST_STEP:
         return "only one site of each cell holds a column"
     return ""
 
