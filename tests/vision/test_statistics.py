@@ -148,3 +148,12 @@ def test_density_of_simulated_images(simulate, share, counts):
     assert interval.low <= true <= interval.high
     if share:
         assert interval.value == pytest.approx(true, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("material", "what"),
+    [("Ti3C2", "Ti vacancy density"), ("MoS2", "vacancy density over V_Mo, V_S, V_S2")],
+)
+def test_a_density_says_what_it_counts(material, what):
+    nothing = AtomMap(phase(material), (64, 64), cannot_tell="empty")
+    assert vacancy_density([nothing]).what == what

@@ -48,7 +48,7 @@ def vacancy_density(
     good = [m for m in maps if not m.cannot_tell and m.examined >= MIN_SITES]
     reason = "; ".join(sorted({m.cannot_tell or f"fewer than {MIN_SITES} sites examined" for m in maps}))
     tallies = [tally_of(m) for m in good]
-    finding = _found(tallies, clustering(good, seed=seed), reason, f"{_what(maps[0])} density", finding_id)
+    finding = _found(tallies, clustering(good, seed=seed), reason, _what(maps[0]), finding_id)
     coherence = min((m.coherence for m in maps), default=0.0)
     return finding.model_copy(
         update={
@@ -141,9 +141,9 @@ def _found(
 
 def _what(one: AtomMap) -> str:
     kinds = [s.name for column in one.phase.columns for s in column.states if s.vacancy]
-    return (
-        " and ".join(dict.fromkeys(kinds)) + " vacancy" if len(set(kinds)) > 1 else f"{kinds[0][2:]} vacancy"
-    )
+    if len(set(kinds)) == 1:
+        return f"{kinds[0][2:]} vacancy density"
+    return f"vacancy density over {', '.join(dict.fromkeys(kinds))}"
 
 
 def _excluded(maps: Sequence[AtomMap]) -> list[str]:
