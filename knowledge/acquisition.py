@@ -227,7 +227,8 @@ def _sentence(recipe: AtomicRecipe, budget: float | None, recall: str) -> str:
             f"{recipe.needed_budget_e_per_a2:.3g} e/Å² would reach {recall} recall"
         )
     dose = f"{recipe.total_e_per_a2:.3g} e/Å² at most at any atom, {limit}"
-    needed = f"{recipe.needed_counts:.0f} are needed for {recall} recall"
+    strict = " with one false call in 10,000 sites" if recipe.needed_counts == NEEDED_COUNTS else ""
+    needed = f"{recipe.needed_counts:.0f} are needed for {recall} recall{strict}"
     counts = f"{recipe.counts_per_column:.0f} counts a column ({needed})"
     shape = f"{recipe.frames} frames × {recipe.dwell_us:g} µs at {recipe.pixel_pm:.1f} pm/px"
     if recipe.recall_ok:

@@ -79,6 +79,14 @@ def test_the_budget_is_never_passed(budget, current, section, spent, flyback):
     assert recipe.recall_ok == (recipe.fits and recipe.counts_per_column >= NEEDED_COUNTS)
 
 
+def test_the_counts_needed_say_at_how_many_false_calls():
+    """A law seen on a frame asks for another number, at the false calls of a call at one half."""
+    assert (
+        "95 % recall with one false call in 10,000 sites" in recommend_atomic(budget_e_per_a2=2e4, **BASE).say
+    )
+    assert "false call" not in recommend_atomic(budget_e_per_a2=2e4, needed_counts=69.0, **BASE).say
+
+
 def test_nonsense_is_refused():
     with pytest.raises(BadInput):
         recommend_atomic(budget_e_per_a2=1e4, **{**BASE, "current_pa": 0.0})
