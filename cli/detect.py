@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eucentric.cli.detect_words import clusters_line, density_line, say_image, shown
 from eucentric.cli.options import FiniteRange, debug_option, json_option, writable
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class _Run:
 
     def _say(self, path: Path, stage: str, shot: "Shot | None" = None) -> None:
         series = f", frame {shot.series['number']} of {shot.series['of']}" if shot and shot.series else ""
-        click.echo(f"[{self._file}/{self.files}] {_shown(path)}{series}  {stage}", err=True)
+        click.echo(f"[{self._file}/{self.files}] {shown(path)}{series}  {stage}", err=True)
 
     def _failed(self, path: Path, error: Exception) -> None:
         from eucentric.core.errors import EucentricError
@@ -209,7 +210,7 @@ def _pooled(seen: "list[Seen]") -> "tuple[Finding | None, dict[str, Any]]":
     if not counted:
         return None, {}
     density = vacancy_density([one.atoms for one in counted], evidence=[one.body["frame"] for one in counted])
-    again = [f"{_shown(image)}: the same image as {_shown(other)}" for image, other in _again(seen)]
+    again = [f"{shown(image)}: the same image as {shown(other)}" for image, other in _again(seen)]
     if left := len(seen) - len(counted) - len(again):
         again.append(f"{left} further frames of places that count once")
     density = density.model_copy(update={"excluded": (*density.excluded, *again)})
@@ -261,33 +262,16 @@ def _stems(images: tuple[Path, ...]) -> list[str]:
     return out
 
 
-def _shown(path: str | Path) -> str:
-    """The name of a file in quotes: it could be that of a gate that was approved."""
-    from eucentric.core.text import quoted
-
-    return quoted(Path(path).name, limit=80)
-
-
-def _told(lattice: dict[str, Any], material: str) -> str:
-    """What the file says of the pixel size, and more grains than one."""
-    told, grains = lattice["told_pixel_pm"], lattice["grains"]
-    by = f", {told:.2f} told ({lattice['off_percent']:+.1f} %)" if told is not None else (
-        f" if it is {material}: none is told to check it by"
-    )  # fmt: skip
-    several = ", ".join(f"{one['area_share']:.0%} at {one['turn_deg']:.1f}°" for one in grains)
-    return by + (f"   {len(grains)} grains: {several}" if len(grains) > 1 else "")
-
-
 def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     """For people: one block an image, then the density."""
     from eucentric.core.text import quoted, visible
 
     for one in run.seen:
-        _block(one.body)
+        say_image(one.body)
     for body in run.failed:
         error = body["error"]
         click.echo(
-            f"image {_shown(body['image'])}\n  not done   {error['code']}  {visible(error['what'], limit=300)}"
+            f"image {shown(body['image'])}\n  not done   {error['code']}  {visible(error['what'], limit=300)}"
         )
         for key in ("why", "remedy"):
             if error.get(key):
@@ -296,7 +280,7 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
     if pooled and len(run.seen) > 1:
         click.echo(f"All images   {density_line(pooled)}")
     for image, other in _again(run.seen):
-        click.echo(f"Left out     {_shown(image)}: the same image as {_shown(other)}")
+        click.echo(f"Left out     {shown(image)}: the same image as {shown(other)}")
     if answer["statistics"]:
         click.echo(f"Clusters     {clusters_line(answer['statistics'])}")
     for name in answer["corrections_unused"]:
@@ -307,65 +291,3 @@ def _table(run: _Run, answer: dict[str, Any], out: Path) -> None:
         )
     if run.seen:
         click.echo(f"Results in   {visible(str(out), limit=300)}   page {visible(answer['page'], limit=300)}")
-
-
-def _block(body: dict[str, Any]) -> None:
-    from eucentric.core.text import quoted, visible
-    from eucentric.tools.detect_defects import kinds_text
-
-    place = body["series"]
-    click.echo(f"image {quoted(body['frame'], limit=80) if place else _shown(body['image'])}")
-    if body["pixel_pm"] is not None:
-        kinds = kinds_text(
-            one["kind"] for one in body["defects"] if one["examined"] and one["p_vacancy"] > 0.5
-        )
-        hand = f"   by hand {body['by_hand']}" if body["by_hand"] else ""
-        told = _told(body["lattice"], body["material"])
-        click.echo(f"  pixel      {body['pixel_pm']:.2f} ± {body['pixel_pm_sigma']:.2f} pm{told}")
-        click.echo(
-            f"  columns    {body['columns']:,}   vacancies {body['vacancies']}{kinds}   unsure {body['unsure']}   "
-            f"of {body['sites_examined']:,} sites examined{hand}"
-        )
-        click.echo(
-            f"  quality    coherence {body['coherence']:.2f}, {body['residual_pm']:.0f} pm off the lattice, recall "
-            f"{body['recall']:.2f}, {body['expected_false_calls']:.1f} false calls expected"
-        )
-    click.echo(f"  density    {density_line(body['findings'][0])}")
-    for flag in body["flags"]:
-        click.echo(f"  flag       {flag['code']}: {visible(flag['text'], limit=300)}")
-    if body["advice"] == "check_scale":
-        click.echo(
-            "  help       if the lattice's pixel size is the right one, --accept-scale counts the image"
-        )
-    click.echo(f"  files      {visible(body['files']['overlay'], limit=300)}")
-
-
-def density_line(finding: dict[str, Any]) -> str:
-    """A density with its interval and denominator in one line."""
-    if finding["cannot_tell"]:
-        return f"cannot tell: {finding['cannot_tell']}"
-    interval, of = finding["interval"], finding["of"]
-    if interval["only_upper"]:
-        return f"below {interval['high']:.2g} % of {of:,} sites (95 %): nothing above the expected false calls was seen"
-    return (
-        f"{interval['value']:.2f} % of {of:,} sites (95 %: {interval['low']:.2f} … {interval['high']:.2f}), "
-        f"recall {finding['details']['recall']:.2f} applied"
-    )
-
-
-_SIZES = {
-    "isolated": "isolated", "divacancies": "divacancy", "trivacancies": "trivacancy", "pores": "pore"
-}  # fmt: skip
-"""Clusters by size: what several are called, and what one is."""
-
-
-def _singular(name: str, number: int) -> str:
-    return _SIZES[name] if number == 1 else name
-
-
-def clusters_line(found: dict[str, Any]) -> str:
-    """Clusters by size and the verdict on distances in one line."""
-    sizes, pairs = found["topology"], found["pair_correlation"]
-    parts = [f"{sizes[name]['called']} {_singular(name, sizes[name]['called'])}" for name in _SIZES]
-    p = "" if pairs["p_value"] is None else f" (p {pairs['p_value']:.2g})"
-    return f"{', '.join(parts)}; distances: {pairs['verdict']}{p}"

@@ -43,7 +43,7 @@ def show(folders: tuple[Path, ...], seed: int, as_json: bool, debug: bool) -> No
         click.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
         return
     from eucentric.agent.reporting.quantities import plural
-    from eucentric.cli.detect import clusters_line
+    from eucentric.cli.detect_words import clusters_line
     from eucentric.core.text import visible
 
     found = answer["density"]

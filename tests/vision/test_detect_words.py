@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from eucentric.agent.reporting.defects import _pixel, defects_page
 from eucentric.agent.reporting.quantities import basis_text
-from eucentric.cli.detect import _told, clusters_line, detect
+from eucentric.cli.detect import detect
+from eucentric.cli.detect_words import clusters_line, told_words
 from eucentric.cli.detected import Shot, in_series
 from eucentric.core.calls import Finding
 from eucentric.core.errors import BadInput
@@ -66,7 +67,7 @@ def test_nothing_is_looked_at_where_nothing_can_be_written(tmp_path):
     [(None, None, " if it is Ti3C2: none is told"), (15.6, 0.3, ", 15.60 told (+0.3 %)")],
 )
 def test_without_a_told_pixel_size_it_is_said_that_the_material_is_believed(told, off, says):
-    assert _told({"told_pixel_pm": told, "off_percent": off, "grains": []}, "Ti3C2").startswith(says)
+    assert told_words({"told_pixel_pm": told, "off_percent": off, "grains": []}, "Ti3C2").startswith(says)
 
 
 def test_what_was_done_before_a_stop_is_kept(simulate, tmp_path, monkeypatch):

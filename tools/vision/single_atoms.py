@@ -87,7 +87,7 @@ class SingleAtoms:
         low = stats.chi2.ppf(0.025, 2 * n) / 2 if n else 0.0
         high = stats.chi2.ppf(0.975, 2 * n + 2) / 2
         most = stats.poisson.ppf(0.975, self.expected_false)
-        return max(low - most, 0.0) / self.area_nm2, max(high - 0.0, 0.0) / self.area_nm2
+        return max(low - most, 0.0) / self.area_nm2, high / self.area_nm2
 
 
 def find_single_atoms(
