@@ -67,3 +67,17 @@ def test_sites_and_gaps_of_three_equal_columns(drawn, kinds, more, why):
 def test_too_few_sites_say_nothing(drawn):
     (image, ti, *sites), sizes = drawn((1.0, 0.7, 0.02), 0.0)
     assert wrong_cell(image, ti, *(one[:20] for one in sites), **sizes) == ""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "why"),
+    [
+        ((1.0, 0.4, 0.0), ""),
+        ((1.0, 0.5, 0.45), "the hollow of each cell holds a column"),
+        ((1.0, 0.0, 0.0), "only one site of each cell holds a column"),
+    ],
+)
+def test_sites_of_a_honeycomb(drawn, kinds, why):
+    (image, _, place, heights, kind, _), sizes = drawn(kinds, 0.0)
+    seen = heights + np.random.default_rng(2).normal(0, 2.0, len(heights))
+    assert wrong_cell(image, phase("MoS2"), place, seen, kind, kind != 2, **sizes) == why
